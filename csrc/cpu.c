@@ -1,0 +1,40 @@
+/* cpu.c - asks cpuid for the instructions and XGETBV whether the system saves the registers. */
+#include "cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <stdint.h>
+
+enum { XMM = 1 << 1, YMM = 1 << 2, OPMASK = 1 << 5, ZMM_LOW = 1 << 6, ZMM_HIGH = 1 << 7 };
+
+/* Which registers the operating system saves; 0 without OSXSAVE. */
+static uint64_t saved_registers(void)
+{
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return 0;
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static int has(uint64_t registers, uint32_t leaf_1_c, uint32_t leaf_7_b)
+{
+    uint32_t a, b, c, d;
+    if ((saved_registers() & registers) != registers || !__get_cpuid(1, &a, &b, &c, &d) ||
+        (c & leaf_1_c) != leaf_1_c)
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf_7_b) == leaf_7_b;
+}
+
+int cpu_has_avx2(void) { return has(XMM | YMM, bit_AVX | bit_FMA, bit_AVX2); }
+
+int cpu_has_avx512(void)
+{
+    return has(XMM | YMM | OPMASK | ZMM_LOW | ZMM_HIGH, bit_AVX | bit_FMA,
+               bit_AVX2 | bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL);
+}
+#else
+int cpu_has_avx2(void) { return 0; }
+int cpu_has_avx512(void) { return 0; }
+#endif

@@ -1,0 +1,8 @@
+/* cpu.h - what the processor and the operating system together can run. */
+#ifndef LSTMC_CPU_H
+#define LSTMC_CPU_H
+
+int cpu_has_avx2(void);   /* with FMA */
+int cpu_has_avx512(void); /* F, BW, DQ, VL */
+
+#endif

@@ -1,0 +1,201 @@
+/* call.c - from a call of the C API to a Sequence: rows sorted, the workspace laid out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cells.h"
+#include "dispatch.h"
+#include "kernels.h"
+
+#define REFER(name) &NAME(name),
+static const Cell *const cells[] = {CELLS(REFER)};
+#undef REFER
+
+enum { CELL_COUNT = sizeof cells / sizeof *cells };
+
+static int blocks(const Cell *cell, int which)
+{
+    int most = NONE;
+    for (int g = 0; g < cell->columns; ++g) {
+        const Column *column = cell->column + g;
+        const int block = which == 'w' ? column->w : which == 'r' ? column->r : column->b;
+        most = block > most ? block : most;
+    }
+    return most + 1;
+}
+
+static void describe(int k, lstmc_cell *out)
+{
+    const Cell *cell = cells[k];
+    *out = (lstmc_cell){.name = cell->name, .title = cell->title,
+                        .equations = cell->equations, .source = cell->source,
+                        .columns = cell->columns, .states = cell->states,
+                        .w_blocks = blocks(cell, 'w'), .r_blocks = blocks(cell, 'r'),
+                        .b_blocks = blocks(cell, 'b'),
+                        .saved = cell->columns + cell->extras, .squashes = cell->squashes};
+    for (int g = 0; g < cell->columns; ++g) {
+        out->column[g] = cell->column[g].name;
+        out->w[g] = cell->column[g].w;
+        out->r[g] = cell->column[g].r;
+        out->b[g] = cell->column[g].b;
+    }
+    for (int j = 0; j < cell->states; ++j)
+        out->state[j] = cell->state[j];
+}
+
+static Plan plan_of(const lstmc_layer *layer)
+{
+    Plan plan;
+    NAME(make_plan)(&plan, cells[layer->cell], layer->inputs, layer->units);
+    return plan;
+}
+
+static idx packed_size(const lstmc_layer *layer)
+{
+    const Plan plan = plan_of(layer);
+    return NAME(packed_size)(&plan);
+}
+
+static idx tape_size(const lstmc_layer *layer, idx steps)
+{
+    const Plan plan = plan_of(layer);
+    return steps * plan.panels * plan.slots * PANEL;
+}
+
+static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed, int to_packed)
+{
+    const Plan plan = plan_of(layer);
+    NAME(pack)(&plan, w, r, b, packed, to_packed);
+}
+
+/* Hands out the workspace line by line; without one it only counts. */
+typedef struct {
+    char *base;
+    idx used;
+} Arena;
+
+static void *take(Arena *arena, idx count, size_t size)
+{
+    void *out = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (count * (idx)size + LINE - 1) / LINE * LINE;
+    return out;
+}
+
+static void fill_direction(Direction *d, const lstmc_direction *from, int side)
+{
+    d->reverse = side;
+    d->weights = from->weights;
+    d->tape = from->tape;
+    d->gradient = from->gradient;
+    for (int k = 0; k < MAX_STATES; ++k) {
+        d->before[k] = from->before[k];
+        d->after[k] = from->after[k];
+        d->d_after[k] = from->d_after[k];
+        d->d_before[k] = from->d_before[k];
+    }
+}
+
+/* The arrays of a call; their place in the workspace when there is one. */
+static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena *arena)
+{
+    Sequence s = {.plan = plan_of(&call->layer), .identity = call->layer.identity_output,
+                  .directions = call->layer.directions, .rows = call->samples,
+                  .steps = longest, .slabs = call->slabs, .offset = call->offsets,
+                  .x = call->x, .y = call->y, .dy = call->dy};
+    const idx steps = call->offsets[call->samples];
+    s.sample = take(arena, s.rows, sizeof(idx));
+    s.length = take(arena, s.rows, sizeof(idx));
+    s.total = take(arena, longest + 1, sizeof(idx));
+    s.scratch_size = panels_of(backward ? NAME(backward_scratch)(&s)
+                                        : NAME(forward_scratch)(&s)) * PANEL;
+    s.scratch = take(arena, s.slabs * s.directions * s.scratch_size, sizeof(real));
+    for (int side = 0; side < s.directions; ++side)
+        fill_direction(s.direction + side, call->direction + side, side);
+    if (!backward)
+        return s;
+    const idx inputs = panels_of(s.plan.inputs) * PANEL, units = s.plan.panels * PANEL;
+    const idx window = min_idx(window_steps(&s), longest) * s.rows;
+    s.packed_rows = take(arena, s.directions * NAME(packed_rows_size)(&s), sizeof(real));
+    for (int side = 0; side < s.directions; ++side) {
+        Direction *d = s.direction + side;
+        s.row_table[side] = take(arena, window, sizeof(StepRow));
+        d->transposed_h = take(arena, units * units * s.plan.h_count, sizeof(real));
+        d->transposed_x = take(arena, inputs * units * s.plan.x_count, sizeof(real));
+        if (call->dx)
+            d->dx = side ? take(arena, steps * s.plan.inputs, sizeof(real)) : call->dx;
+    }
+    return s;
+}
+
+static idx workspace(const lstmc_call *call, idx longest, int backward)
+{
+    Arena arena = {0};
+    lay_out(call, longest, backward, &arena);
+    return arena.used;
+}
+
+/* Longest first, equal ones in their order, by counting. */
+static void sort_rows(const Sequence *s)
+{
+    idx *sample = (idx *)s->sample, *length = (idx *)s->length, *total = (idx *)s->total;
+    memset(total, 0, (size_t)(s->steps + 1) * sizeof(idx));
+    for (idx j = 0; j < s->rows; ++j)
+        ++total[s->offset[j + 1] - s->offset[j]];
+    for (idx t = s->steps, first = 0; t >= 0; --t) {
+        const idx count = total[t];
+        total[t] = first;
+        first += count;
+    }
+    for (idx j = 0; j < s->rows; ++j) {
+        const idx own = s->offset[j + 1] - s->offset[j], row = total[own]++;
+        sample[row] = j;
+        length[row] = own;
+    }
+    idx active = s->rows;
+    total[0] = 0;
+    for (idx t = 0; t < s->steps; ++t) {
+        while (active > 0 && length[active - 1] <= t)
+            --active;
+        total[t + 1] = total[t] + active;
+    }
+}
+
+static void forward(const lstmc_call *call, idx longest, int threads, void *memory)
+{
+    Arena arena = {.base = memory};
+    Sequence s = lay_out(call, longest, 0, &arena);
+    s.threads = (int)max_idx(1, min_idx(threads, s.slabs * s.directions));
+    sort_rows(&s);
+    NAME(sequence_forward)(&s);
+}
+
+static void backward(const lstmc_call *call, idx longest, int threads, void *memory)
+{
+    Arena arena = {.base = memory};
+    Sequence s = lay_out(call, longest, 1, &arena);
+    s.threads = threads;
+    sort_rows(&s);
+    for (int side = 0; side < s.directions; ++side) {
+        Direction *d = s.direction + side;
+        NAME(transpose_hidden)(&s.plan, d->weights, d->transposed_h);
+        if (d->dx)
+            NAME(transpose_input)(&s.plan, d->weights, d->transposed_x);
+    }
+    NAME(sequence_backward)(&s);
+}
+
+const Kernels NAME(kernels) = {
+    .lanes = PANEL,
+    .cell_count = CELL_COUNT,
+    .describe = describe,
+    .packed_size = packed_size,
+    .tape_size = tape_size,
+    .pack = pack,
+    .workspace = workspace,
+    .forward = forward,
+    .backward = backward,
+    .dense = NAME(dense),
+    .adam = NAME(adam),
+    .sgd = NAME(sgd),
+    .squared_norm = NAME(squared_norm),
+    .dropout = NAME(dropout),
+};

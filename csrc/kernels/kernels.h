@@ -1,0 +1,146 @@
+/* kernels.h - what the kernels offer one another and the entry points. */
+#ifndef LSTMC_KERNELS_H
+#define LSTMC_KERNELS_H
+
+#include "cell.h"
+#include "lstmc.h"
+
+/* C = start + A B, for a few rows and some panels of B.
+ *
+ * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
+ * call: a row's result has the same bits in any company. A row of A is `runs` runs of
+ * `run` reals, `skip` apart. */
+typedef struct {
+    idx rows, panels;
+    const real *a; /* (rows, ...), a_row apart */
+    idx a_row, runs, run, skip;
+    const real *b; /* (panels, runs * run, PANEL), b_panel apart */
+    idx b_panel;
+    const real *start; /* (panels, rows, PANEL), start_row 0: the same for all rows */
+    idx start_panel, start_row;
+    real *c; /* (panels, rows, PANEL) */
+    idx c_panel, c_row;
+} Product;
+
+void NAME(product)(const Product *);
+
+/* C += A' B over `depth` samples: A packed in blocks (depth, TILE_ROWS), B (depth, PANEL),
+ * C (rows, PANEL). */
+void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth);
+
+/* Rows of a tile: as many accumulators as the target's registers hold. */
+#if defined(__AVX512F__)
+#define TILE_ROWS 12
+#elif defined(__AVX__) || defined(__aarch64__)
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS 3
+#endif
+
+/* Most rows of a product that feeds a cell: the block it fills stays in L1. */
+#define GROUP 24
+
+/* Columns with the same reading of [h, x]: k0 .. k0 + k of it. */
+typedef struct {
+    int first, count; /* columns */
+    idx k0, k;
+    idx offset; /* of the first column within a unit panel of weights */
+} Reading;
+
+/* One direction of a layer, packed: for each panel of units and each column (k, PANEL)
+ * reals, h before x; then the biases (panels, columns, PANEL). */
+typedef struct {
+    const Cell *cell;
+    idx inputs, units;
+    idx panels, slots;
+    idx block; /* reals of weights in a panel of units */
+    Reading reading[3];
+    int readings;
+    int h_first, h_count, x_first, x_count; /* columns that read h, and x */
+} Plan;
+
+void NAME(make_plan)(Plan *, const Cell *, idx inputs, idx units);
+idx NAME(packed_size)(const Plan *);
+/* w: (blocks, units, inputs), r: (blocks, units, units), b: (blocks, units); to_packed
+ * copies them into packed, otherwise packed into them. */
+void NAME(pack)(const Plan *, real *w, real *r, real *b, real *packed, int to_packed);
+/* The weights for backward: k runs over (panels of units, columns, PANEL). */
+void NAME(transpose_hidden)(const Plan *, const real *packed, real *out);
+void NAME(transpose_input)(const Plan *, const real *packed, real *out);
+
+/* One direction's arrays. states: (samples, units). */
+typedef struct {
+    int reverse;
+    const real *weights;           /* packed */
+    const real *before[MAX_STATES]; /* NULL: zeros */
+    real *after[MAX_STATES];       /* NULL: not wanted */
+    real *tape;                    /* NULL: inference */
+    const real *d_after[MAX_STATES];
+    real *d_before[MAX_STATES];
+    real *gradient; /* packed */
+    real *dx;       /* (steps of all samples, inputs), NULL: not wanted */
+    real *transposed_h, *transposed_x;
+} Direction;
+
+/* Where one row of one step lies, for the weight gradient. */
+typedef struct {
+    const real *da; /* (panels, ..., slots, PANEL), da_panel apart */
+    idx da_panel;
+    const real *x, *h; /* h NULL: zeros */
+} StepRow;
+
+/* Rows are the samples, longest first; row j belongs to slab j % slabs, and a slab goes
+ * through all steps without waiting for another. */
+typedef struct {
+    Plan plan;
+    int identity, directions, threads;
+    idx rows, steps, slabs;
+    const idx *sample; /* (rows) the sample of a row */
+    const idx *length; /* (rows) */
+    const idx *offset; /* (samples + 1) first step of a sample */
+    const idx *total;  /* (steps + 1) rows active before a step, summed */
+    const real *x;     /* (sum of lengths, inputs) */
+    real *y;           /* (sum of lengths, directions * units), NULL: not wanted */
+    const real *dy;
+    Direction direction[2];
+    real *scratch; /* slabs * directions * NAME(scratch_size) */
+    idx scratch_size;
+    real *packed_rows;     /* backward: directions * NAME(packed_rows_size) */
+    StepRow *row_table[2]; /* backward: window_steps * rows each */
+} Sequence;
+
+idx NAME(forward_scratch)(const Sequence *);
+idx NAME(backward_scratch)(const Sequence *);
+void NAME(sequence_forward)(const Sequence *);
+void NAME(sequence_backward)(const Sequence *);
+
+/* Steps of a window: enough rows for deep products, few enough for the cache. */
+#define WINDOW_ROWS 1024
+#define CHUNK 256 /* samples of one outer product: its B panel is 16 KiB */
+
+ALWAYS_INLINE idx window_steps(const Sequence *s)
+{
+    return s->rows ? (WINDOW_ROWS + s->rows - 1) / s->rows : 1;
+}
+
+/* Called by every thread of the team. */
+idx NAME(packed_rows_size)(const Sequence *);
+void NAME(clear_gradient)(const Sequence *);
+void NAME(pack_rows)(const Sequence *, idx rows);
+void NAME(weight_gradient)(const Sequence *, idx rows);
+
+void NAME(dense)(const void *x, const void *w, const void *b, void *y, idx rows, idx inputs,
+                 idx outputs, int threads);
+void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m, void *v,
+                idx size);
+void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient, void *velocity,
+               idx size);
+double NAME(squared_norm)(const void *x, idx size);
+void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+
+ALWAYS_INLINE idx slab_rows(const Sequence *s, idx slab)
+{
+    return (s->rows - slab + s->slabs - 1) / s->slabs;
+}
+
+#endif

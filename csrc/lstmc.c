@@ -1,0 +1,293 @@
+/* lstmc.c - the entry points: checks first, then memory, then the kernels. */
+#include "lstmc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "parallel.h"
+
+/* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
+#define MOST_BYTES (PTRDIFF_MAX / 16)
+
+#define CHECK(call)                  \
+    do {                             \
+        const int status_ = (call);  \
+        if (status_ != LSTMC_OK)     \
+            return status_;          \
+    } while (0)
+
+static const char *const messages[] = {
+    [LSTMC_OK] = "ok",
+    [LSTMC_NO_MEMORY] = "not enough memory",
+    [LSTMC_TOO_LARGE] = "sizes whose product does not fit an address",
+    [LSTMC_BAD_CELL] = "no such cell",
+    [LSTMC_BAD_DTYPE] = "expected dtype float32 or float64",
+    [LSTMC_BAD_SIZE] = "expected at least 1 input, 1 unit, 1 or 2 directions, 0 samples",
+    [LSTMC_BAD_OPTION] = "the cell has no output squash to choose",
+    [LSTMC_BAD_OFFSETS] = "expected offsets that start at 0 and never decrease",
+    [LSTMC_NULL_ARRAY] = "an array that the call needs is missing",
+    [LSTMC_NOT_ALIGNED] = "expected weights, tape and gradient aligned to 64 bytes",
+    [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
+};
+
+const char *lstmc_message(int status)
+{
+    const int known = status >= 0 && status <= LSTMC_NO_TARGET;
+    return known ? messages[status] : "unknown status";
+}
+
+/* --- memory ---------------------------------------------------------------------- */
+
+static void *(*allocator)(size_t, size_t);
+static void (*releaser)(void *);
+static atomic_size_t wanted_bytes;
+
+void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void *))
+{
+    allocator = allocate;
+    releaser = release;
+}
+
+size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
+
+static void *take_memory(size_t bytes)
+{
+    const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
+    atomic_store(&wanted_bytes, whole);
+    if (allocator)
+        return allocator(LSTMC_ALIGNMENT, whole);
+#if defined(_WIN32)
+    return _aligned_malloc(whole, LSTMC_ALIGNMENT);
+#else
+    return aligned_alloc(LSTMC_ALIGNMENT, whole);
+#endif
+}
+
+static void give_memory(void *memory)
+{
+    if (releaser)
+        releaser(memory);
+    else
+#if defined(_WIN32)
+        _aligned_free(memory);
+#else
+        free(memory);
+#endif
+}
+
+/* --- checks ---------------------------------------------------------------------- */
+
+static int is_aligned(const void *array)
+{
+    return (uintptr_t)array % LSTMC_ALIGNMENT == 0;
+}
+
+static int check_dtype(int dtype)
+{
+    return dtype == LSTMC_FLOAT32 || dtype == LSTMC_FLOAT64 ? LSTMC_OK : LSTMC_BAD_DTYPE;
+}
+
+static int check_layer(const lstmc_layer *layer)
+{
+    CHECK(check_dtype(layer->dtype));
+    if (layer->cell < 0 || layer->cell >= lstmc_cell_count())
+        return LSTMC_BAD_CELL;
+    if (layer->inputs < 1 || layer->units < 1 || layer->directions < 1 ||
+        layer->directions > 2)
+        return LSTMC_BAD_SIZE;
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    if (layer->identity_output && !cell.squashes)
+        return LSTMC_BAD_OPTION;
+    /* Twice the widest row: panels and tiles round sizes up. */
+    const double units = 2.0 * ((double)layer->units + 64), inputs = (double)layer->inputs + 64;
+    const double packed = units * (units + inputs) * 8 * LSTMC_MAX_COLUMNS;
+    return packed < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+}
+
+static int check_steps(const lstmc_layer *layer, ptrdiff_t steps)
+{
+    const double row = ((double)layer->units + 64) * 16 + (double)layer->inputs + 64;
+    const double bytes = ((double)steps + 4096) * row * 8 * 4;
+    return bytes < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+}
+
+static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
+{
+    const lstmc_layer *layer = &call->layer;
+    CHECK(check_layer(layer));
+    if (call->samples < 0 || call->threads < 0 || call->slabs < 0)
+        return LSTMC_BAD_SIZE;
+    if (!call->offsets)
+        return LSTMC_NULL_ARRAY;
+    *longest = 0;
+    if (call->offsets[0] != 0)
+        return LSTMC_BAD_OFFSETS;
+    for (ptrdiff_t j = 0; j < call->samples; ++j) {
+        const ptrdiff_t length = call->offsets[j + 1] - call->offsets[j];
+        if (length < 0)
+            return LSTMC_BAD_OFFSETS;
+        if (length > *longest)
+            *longest = length;
+    }
+    CHECK(check_steps(layer, call->offsets[call->samples] + call->samples));
+    const int training = backward || call->direction[0].tape;
+    if (*longest > 0 && (!call->x || (training && !call->y)))
+        return LSTMC_NULL_ARRAY;
+    for (int side = 0; side < layer->directions; ++side) {
+        const lstmc_direction *d = call->direction + side;
+        if (!d->weights || (backward && (!d->gradient || (*longest > 0 && !d->tape))) ||
+            (training && *longest > 0 && !d->tape))
+            return LSTMC_NULL_ARRAY;
+        if (!is_aligned(d->weights) || !is_aligned(d->tape) || !is_aligned(d->gradient))
+            return LSTMC_NOT_ALIGNED;
+    }
+    return backward && call->samples > 0 && call->slabs < 1 ? LSTMC_BAD_SIZE : LSTMC_OK;
+}
+
+/* --- registry and sizes ---------------------------------------------------------- */
+
+int lstmc_cell_count(void) { return kernels_of(LSTMC_FLOAT32)->cell_count; }
+
+int lstmc_describe_cell(int cell, lstmc_cell *out)
+{
+    if (cell < 0 || cell >= lstmc_cell_count())
+        return LSTMC_BAD_CELL;
+    kernels_of(LSTMC_FLOAT32)->describe(cell, out);
+    return LSTMC_OK;
+}
+
+int lstmc_packed_size(const lstmc_layer *layer, ptrdiff_t *reals)
+{
+    CHECK(check_layer(layer));
+    *reals = kernels_of(layer->dtype)->packed_size(layer);
+    return LSTMC_OK;
+}
+
+int lstmc_tape_size(const lstmc_layer *layer, ptrdiff_t steps, ptrdiff_t *reals)
+{
+    CHECK(check_layer(layer));
+    CHECK(check_steps(layer, steps));
+    *reals = kernels_of(layer->dtype)->tape_size(layer, steps);
+    return LSTMC_OK;
+}
+
+int lstmc_pack(const lstmc_layer *layer, const void *w, const void *r, const void *b,
+               void *packed)
+{
+    CHECK(check_layer(layer));
+    if (!w || !r || !b || !packed)
+        return LSTMC_NULL_ARRAY;
+    kernels_of(layer->dtype)->pack(layer, (void *)w, (void *)r, (void *)b, packed, 1);
+    return LSTMC_OK;
+}
+
+int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r, void *b)
+{
+    CHECK(check_layer(layer));
+    if (!w || !r || !b || !packed)
+        return LSTMC_NULL_ARRAY;
+    kernels_of(layer->dtype)->pack(layer, w, r, b, (void *)packed, 0);
+    return LSTMC_OK;
+}
+
+/* --- forward and backward -------------------------------------------------------- */
+
+/* Rows of a slab at most: its states stay in the second-level cache. */
+#define SLAB_ROWS 128
+
+static ptrdiff_t count_slabs(const lstmc_call *call, int threads)
+{
+    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
+    slabs = (slabs + threads - 1) / threads * threads;
+    return slabs < call->samples ? slabs : call->samples;
+}
+
+static double work(const lstmc_call *call)
+{
+    const lstmc_layer *layer = &call->layer;
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    return 2.0 * (double)call->offsets[call->samples] * (double)layer->units *
+           cell.columns * (double)(layer->inputs + layer->units) * layer->directions;
+}
+
+static int run(lstmc_call *call, int backward)
+{
+    ptrdiff_t longest = 0;
+    CHECK(check_call(call, backward, &longest));
+    const Kernels *kernels = kernels_of(call->layer.dtype);
+    const int threads = take_threads(call->threads, (backward ? 2 : 1) * work(call));
+    if (!backward)
+        call->slabs = count_slabs(call, threads);
+    void *workspace = take_memory((size_t)kernels->workspace(call, longest, backward));
+    if (workspace) {
+        (backward ? kernels->backward : kernels->forward)(call, longest, threads, workspace);
+        give_memory(workspace);
+    }
+    give_threads(threads);
+    return workspace ? LSTMC_OK : LSTMC_NO_MEMORY;
+}
+
+int lstmc_forward(lstmc_call *call) { return run(call, 0); }
+
+int lstmc_backward(lstmc_call *call) { return run(call, 1); }
+
+/* --- dense, solvers, dropout ----------------------------------------------------- */
+
+int lstmc_dense(int dtype, const void *x, const void *w, const void *b, void *y,
+                ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int threads)
+{
+    CHECK(check_dtype(dtype));
+    if (rows < 0 || inputs < 1 || outputs < 1)
+        return LSTMC_BAD_SIZE;
+    if (rows > 0 && (!x || !w || !b || !y))
+        return LSTMC_NULL_ARRAY;
+    const double flops = 2.0 * (double)rows * (double)inputs * (double)outputs;
+    const int team = take_threads(threads, flops);
+    kernels_of(dtype)->dense(x, w, b, y, rows, inputs, outputs, team);
+    give_threads(team);
+    return LSTMC_OK;
+}
+
+int lstmc_adam(int dtype, const lstmc_solver *solver, void *weights, const void *gradient,
+               void *m, void *v, ptrdiff_t size)
+{
+    CHECK(check_dtype(dtype));
+    if (size > 0 && (!weights || !gradient || !m || !v))
+        return LSTMC_NULL_ARRAY;
+    kernels_of(dtype)->adam(solver, weights, gradient, m, v, size);
+    return LSTMC_OK;
+}
+
+int lstmc_sgd(int dtype, const lstmc_solver *solver, void *weights, const void *gradient,
+              void *velocity, ptrdiff_t size)
+{
+    CHECK(check_dtype(dtype));
+    if (size > 0 && (!weights || !gradient || !velocity))
+        return LSTMC_NULL_ARRAY;
+    kernels_of(dtype)->sgd(solver, weights, gradient, velocity, size);
+    return LSTMC_OK;
+}
+
+int lstmc_squared_norm(int dtype, const void *x, ptrdiff_t size, double *out)
+{
+    CHECK(check_dtype(dtype));
+    if (size > 0 && !x)
+        return LSTMC_NULL_ARRAY;
+    *out = kernels_of(dtype)->squared_norm(x, size);
+    return LSTMC_OK;
+}
+
+int lstmc_dropout(int dtype, void *x, ptrdiff_t size, double rate, uint64_t seed,
+                  uint64_t stream)
+{
+    CHECK(check_dtype(dtype));
+    if (!(rate >= 0 && rate < 1))
+        return LSTMC_BAD_SIZE;
+    if (size > 0 && !x)
+        return LSTMC_NULL_ARRAY;
+    kernels_of(dtype)->dropout(x, size, rate, seed, stream);
+    return LSTMC_OK;
+}

@@ -1,0 +1,114 @@
+/* parallel.c - how many threads a call gets, and what a fork leaves behind. */
+#include "parallel.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lstmc.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#if defined(__linux__)
+/* Since OpenMP 5.0; a runtime without it leaves the child one thread. */
+extern int omp_pause_resource_all(omp_pause_resource_t) __attribute__((weak));
+#endif
+#endif
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+/* Waking a team takes about 1 us, and a core does some 50 operations a ns: below this a
+ * second thread saves less than it costs. */
+#define SMALL_WORK 4e5
+
+static atomic_int set_threads, quota, taken, broken_pool;
+
+void lstmc_set_threads(int threads) { atomic_store(&set_threads, threads < 0 ? 0 : threads); }
+
+void lstmc_set_quota(int cpus) { atomic_store(&quota, cpus < 0 ? 0 : cpus); }
+
+int lstmc_has_openmp(void)
+{
+#if defined(_OPENMP)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+#if defined(_OPENMP)
+static int smaller(int j, int k) { return j < k ? j : k; }
+
+/* OMP_NUM_THREADS and threadpoolctl speak through omp_get_max_threads. */
+static int machine_threads(void)
+{
+    const char *asked = getenv("OMP_NUM_THREADS");
+    if (asked && *asked)
+        return omp_get_max_threads();
+    const int granted = atomic_load(&quota);
+    const int cpus = smaller(omp_get_max_threads(), omp_get_num_procs());
+    return granted > 0 ? smaller(granted, cpus) : cpus;
+}
+#endif
+
+int lstmc_threads(int wanted)
+{
+#if defined(_OPENMP)
+    if (atomic_load(&broken_pool))
+        return 1;
+    if (wanted > 0)
+        return wanted;
+    const int set = atomic_load(&set_threads);
+    return set > 0 ? set : machine_threads();
+#else
+    (void)wanted;
+    return 1;
+#endif
+}
+
+int take_threads(int wanted, double flops)
+{
+    int threads = 1;
+#if defined(_OPENMP)
+    if (flops >= SMALL_WORK && !omp_in_parallel())
+        threads = lstmc_threads(wanted);
+    /* Calls that run at the same time share the threads instead of each taking all. */
+    const int left = threads - atomic_load(&taken);
+    threads = left < 1 ? 1 : left;
+#else
+    (void)wanted;
+    (void)flops;
+#endif
+    atomic_fetch_add(&taken, threads);
+    return threads;
+}
+
+void give_threads(int threads) { atomic_fetch_sub(&taken, threads); }
+
+/* libgomp's pool does not survive a fork: a child that enters a region of two threads waits
+ * for ever for threads that the fork did not copy. So the pool is given up before. */
+#if defined(_OPENMP) && !defined(_WIN32)
+static int pool_gone;
+
+static void before_fork(void)
+{
+#if defined(__linux__)
+    pool_gone = omp_pause_resource_all && omp_pause_resource_all(omp_pause_soft) == 0;
+#else
+    pool_gone = omp_pause_resource_all(omp_pause_soft) == 0;
+#endif
+}
+
+static void in_child(void)
+{
+    if (!pool_gone)
+        atomic_store(&broken_pool, 1);
+    atomic_store(&taken, 0);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(before_fork, NULL, in_child);
+}
+#endif

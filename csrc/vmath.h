@@ -1,0 +1,123 @@
+/* vmath.h - branch-free exp, expm1, sigmoid and tanh on vectors; NaN in, NaN out.
+ *
+ *   x = n ln2 + r,  |r| <= ln2 / 2          n by adding and subtracting a large number
+ *   e^r - 1 = r + r^2 q(r)                  q: minimax (Remez), relative error of e^r - 1
+ *   sigmoid(x) = 1 / (1 + e^-x)             below 1.4e-8 (float32), 2.0e-17 (float64)
+ *   tanh(x) = y / (y + 2),  y = e^2|x| - 1  keeps its relative accuracy near 0 */
+#ifndef LSTMC_VMATH_H
+#define LSTMC_VMATH_H
+
+#include "real.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if LSTMC_F64
+#define ROUND R(6755399441055744.0) /* 1.5 * 2^52: adding it rounds to an integer */
+#define LN2_HI R(0x1.62e42fefa38p-1) /* 11 trailing zeros: n * LN2_HI is exact */
+#define LN2_LO R(0x1.ef35793c7673p-45)
+#define EXPONENT 52
+#define BIAS 1023
+#define EXP_MAX R(708.0)
+#define TANH_MAX R(40.0) /* 2|x| from which tanh is 1 to the last bit */
+#else
+#define ROUND R(12582912.0) /* 1.5 * 2^23 */
+#define LN2_HI R(0x1.62e4p-1)
+#define LN2_LO R(0x1.7f7d1cf8p-20)
+#define EXPONENT 23
+#define BIAS 127
+#define EXP_MAX R(87.0)
+#define TANH_MAX R(20.0)
+#endif
+#define LOG2_E R(1.4426950408889634074)
+
+/* x - 0 is x for every x (0 + x is not, for -0): the compiler keeps the broadcast alone. */
+ALWAYS_INLINE vec splat(real x) { return x - (vec){0}; }
+
+/* One instruction each; NaN in x passes through, since x is the second operand. */
+#if defined(__x86_64__)
+#if VECTOR == 64
+#define INTRINSIC(op, type) _mm512_##op##_##type
+#elif VECTOR == 32
+#define INTRINSIC(op, type) _mm256_##op##_##type
+#else
+#define INTRINSIC(op, type) _mm_##op##_##type
+#endif
+#if LSTMC_F64
+#define MAX_(low, x) INTRINSIC(max, pd)(low, x)
+#define MIN_(high, x) INTRINSIC(min, pd)(high, x)
+#else
+#define MAX_(low, x) INTRINSIC(max, ps)(low, x)
+#define MIN_(high, x) INTRINSIC(min, ps)(high, x)
+#endif
+ALWAYS_INLINE vec max_(vec low, vec x) { return MAX_(low, x); }
+ALWAYS_INLINE vec min_(vec high, vec x) { return MIN_(high, x); }
+#else
+ALWAYS_INLINE vec choose(ivec first, vec x, vec y)
+{
+    return (vec)((first & (ivec)x) | (~first & (ivec)y));
+}
+ALWAYS_INLINE vec max_(vec low, vec x) { return choose(low > x, low, x); }
+ALWAYS_INLINE vec min_(vec high, vec x) { return choose(high < x, high, x); }
+#endif
+
+ALWAYS_INLINE vec abs_(vec x)
+{
+    const bits sign = (bits)((uint64_t)1 << (8 * sizeof(real) - 1));
+    return (vec)((ivec)x & ~sign);
+}
+
+ALWAYS_INLINE vec copy_sign(vec size, vec x)
+{
+    const bits sign = (bits)((uint64_t)1 << (8 * sizeof(real) - 1));
+    return (vec)((ivec)size | ((ivec)x & sign));
+}
+
+/* 2^n into *scale and e^r - 1 as the value; |x| <= EXP_MAX or NaN. */
+ALWAYS_INLINE vec split_exp(vec x, vec *scale)
+{
+    const vec shifted = x * LOG2_E + ROUND;
+    const vec n = shifted - ROUND;
+    const vec r = (x - n * LN2_HI) - n * LN2_LO;
+#if LSTMC_F64
+    vec q = splat(R(2.5113931895757030e-8));
+    q = q * r + R(2.7625308178857614e-7);
+    q = q * r + R(2.7557229838284339e-6);
+    q = q * r + R(2.4801507483111561e-5);
+    q = q * r + R(1.9841269900685047e-4);
+    q = q * r + R(1.3888888929246424e-3);
+    q = q * r + R(8.3333333333158081e-3);
+    q = q * r + R(4.1666666666586432e-2);
+    q = q * r + R(0.16666666666666683841);
+    q = q * r + R(0.50000000000000039011);
+#else
+    vec q = splat(R(1.3946496240070185e-3));
+    q = q * r + R(8.3666105872153278e-3);
+    q = q * r + R(4.1666281409973573e-2);
+    q = q * r + R(0.16666542794073876);
+    q = q * r + R(0.50000000620847118);
+#endif
+    /* The low bits of `shifted` are n: moved into the exponent they make 2^n. */
+    *scale = (vec)(((ivec)shifted << EXPONENT) + ((bits)BIAS << EXPONENT));
+    return r + r * r * q;
+}
+
+ALWAYS_INLINE vec exp_(vec x)
+{
+    vec scale;
+    const vec y = split_exp(max_(splat(-EXP_MAX), min_(splat(EXP_MAX), x)), &scale);
+    return scale + scale * y;
+}
+
+ALWAYS_INLINE vec sigmoid(vec x) { return R(1) / (R(1) + exp_(-x)); }
+
+ALWAYS_INLINE vec tanh_(vec x)
+{
+    vec scale;
+    const vec y = split_exp(min_(splat(TANH_MAX), R(2) * abs_(x)), &scale);
+    const vec up = scale * y + (scale - R(1)); /* e^2|x| - 1 */
+    return copy_sign(up / (up + R(2)), x);
+}
+
+#endif

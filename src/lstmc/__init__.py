@@ -1,0 +1,41 @@
+"""lstmc: the LSTM family on CPUs, in C kernels behind scikit-learn's manners.
+
+Importing it imports NumPy alone; what needs more is loaded when first asked for.
+"""
+
+from importlib import import_module
+
+from ._threads import set_num_threads
+from .config import cells, show_config
+from .sequences import Sequences
+
+__version__ = "0.1.0"
+
+# Where the names that are loaded on demand live.
+_LAZY = {
+    "LSTMClassifier": "estimators",
+    "LSTMRegressor": "estimators",
+    "load": "model_file",
+    "ModelFileError": "model_file",
+    "datasets": None,
+    "layers": None,
+}
+
+__all__ = [
+    "ModelFileError", "LSTMClassifier", "LSTMRegressor", "Sequences", "cells", "datasets",
+    "layers", "load", "set_num_threads", "show_config",
+]  # fmt: skip
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lstmc' has no attribute {name!r}")
+    if _LAZY[name] is None:
+        return import_module(f".{name}", __name__)
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_LAZY])

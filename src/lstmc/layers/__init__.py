@@ -1,0 +1,6 @@
+"""Layers: forward, backward and parameters, one class a file."""
+
+from .dense import Dense
+from .recurrent import Recurrent
+
+__all__ = ["Dense", "Recurrent"]
