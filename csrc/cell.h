@@ -47,37 +47,37 @@ typedef struct {
     const char *const *state; /* h first */
     int extras;               /* slots beyond the columns */
     int squashes;             /* has an output squash, tanh or identity */
-    void (*forward)(const Step *);
-    void (*backward)(const Step *);
+    void (*forward)(Step);
+    void (*backward)(Step);
 } Cell;
 
 /* Walks the block; inside it the helpers below find the panel of one row. */
 #define EACH_PANEL(s, p, r)              \
-    for (idx p = 0; p < (s)->panels; ++p) \
-        for (idx r = 0; r < (s)->rows; ++r)
+    for (idx p = 0; p < (s).panels; ++p) \
+        for (idx r = 0; r < (s).rows; ++r)
 
 #define EACH_VECTOR(j) \
     UNROLL             \
     for (int j = 0; j < VECS; ++j)
 
-ALWAYS_INLINE vec *slot(const Step *s, idx p, idx r, int k)
+ALWAYS_INLINE vec *slot(Step s, idx p, idx r, int k)
 {
-    return (vec *)(s->a + p * s->a_panel + (r * s->slots + k) * PANEL);
+    return (vec *)(s.a + p * s.a_panel + (r * s.slots + k) * PANEL);
 }
 
-ALWAYS_INLINE vec *state(const Step *s, idx p, idx r, int k)
+ALWAYS_INLINE vec *state(Step s, idx p, idx r, int k)
 {
-    return (vec *)(s->s[k] + p * s->s_panel + r * PANEL);
+    return (vec *)(s.s[k] + p * s.s_panel + r * PANEL);
 }
 
-ALWAYS_INLINE const vec *hidden_before(const Step *s, idx p, idx r)
+ALWAYS_INLINE const vec *hidden_before(Step s, idx p, idx r)
 {
-    return (const vec *)(s->h0 + r * s->h_row + p * PANEL);
+    return (const vec *)(s.h0 + r * s.h_row + p * PANEL);
 }
 
-ALWAYS_INLINE vec *hidden(const Step *s, idx p, idx r)
+ALWAYS_INLINE vec *hidden(Step s, idx p, idx r)
 {
-    return (vec *)(s->h1 + r * s->h_row + p * PANEL);
+    return (vec *)(s.h1 + r * s.h_row + p * PANEL);
 }
 
 #endif

@@ -12,7 +12,7 @@
 enum { N, RESET, Z, M, H0 };
 enum { H };
 
-static void forward(const Step *s)
+static void forward(Step s)
 {
     EACH_PANEL (s, p, k) {
         vec *n = slot(s, p, k, N), *r = slot(s, p, k, RESET), *z = slot(s, p, k, Z);
@@ -28,7 +28,7 @@ static void forward(const Step *s)
     }
 }
 
-static void backward(const Step *s)
+static void backward(Step s)
 {
     EACH_PANEL (s, p, k) {
         vec *dn = slot(s, p, k, N), *dr = slot(s, p, k, RESET), *dz = slot(s, p, k, Z);

@@ -13,44 +13,56 @@
 enum { I, F, O, Z, C0 };
 enum { H, C };
 
-static void forward(const Step *s)
+/* Two walks over the block: the chains of one are short enough to overlap. */
+static void forward(Step s)
 {
     EACH_PANEL (s, p, r) {
         vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *o = slot(s, p, r, O);
-        vec *z = slot(s, p, r, Z), *c0 = slot(s, p, r, C0);
-        vec *c = state(s, p, r, C), *h = hidden(s, p, r);
+        vec *z = slot(s, p, r, Z);
         EACH_VECTOR (j) {
             i[j] = sigmoid(i[j]);
             f[j] = sigmoid(f[j]);
-            z[j] = tanh_(z[j]);
             o[j] = sigmoid(o[j]);
+            z[j] = tanh_(z[j]);
         }
+    }
+    EACH_PANEL (s, p, r) {
+        const vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *o = slot(s, p, r, O);
+        const vec *z = slot(s, p, r, Z);
+        vec *c0 = slot(s, p, r, C0), *c = state(s, p, r, C), *h = hidden(s, p, r);
         EACH_VECTOR (j) {
             c0[j] = c[j];
             c[j] = f[j] * c[j] + i[j] * z[j];
-            h[j] = o[j] * (s->identity ? c[j] : tanh_(c[j]));
+            h[j] = o[j] * (s.identity ? c[j] : tanh_(c[j]));
         }
     }
 }
 
-static void backward(const Step *s)
+static void backward(Step s)
 {
     EACH_PANEL (s, p, r) {
-        vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *do_ = slot(s, p, r, O);
-        vec *dz = slot(s, p, r, Z), *dh = state(s, p, r, H), *dc = state(s, p, r, C);
+        const vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *z = slot(s, p, r, Z);
+        const vec *c0 = slot(s, p, r, C0);
+        vec *o = slot(s, p, r, O), *dh = state(s, p, r, H), *dc = state(s, p, r, C);
+        EACH_VECTOR (j) {
+            const vec c = f[j] * c0[j] + i[j] * z[j];
+            const vec y = s.identity ? c : tanh_(c);
+            const vec bend = s.identity ? splat(0) : y;
+            dc[j] += dh[j] * o[j] * (R(1) - bend * bend);
+            o[j] = dh[j] * y * o[j] * (R(1) - o[j]);
+            dh[j] = splat(0);
+        }
+    }
+    EACH_PANEL (s, p, r) {
+        vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
+        vec *dc = state(s, p, r, C);
         const vec *c0 = slot(s, p, r, C0);
         EACH_VECTOR (j) {
-            const vec i = di[j], f = df[j], o = do_[j], z = dz[j];
-            const vec c = f * c0[j] + i * z;
-            const vec y = s->identity ? c : tanh_(c);
-            const vec bend = s->identity ? splat(0) : y;
-            const vec d = dc[j] + dh[j] * o * (R(1) - bend * bend);
-            do_[j] = dh[j] * y * o * (R(1) - o);
-            di[j] = d * z * i * (R(1) - i);
-            df[j] = d * c0[j] * f * (R(1) - f);
-            dz[j] = d * i * (R(1) - z * z);
-            dc[j] = d * f;
-            dh[j] = splat(0);
+            const vec i = di[j], f = df[j], z = dz[j];
+            di[j] = dc[j] * z * i * (R(1) - i);
+            df[j] = dc[j] * c0[j] * f * (R(1) - f);
+            dz[j] = dc[j] * i * (R(1) - z * z);
+            dc[j] *= f;
         }
     }
 }

@@ -5,7 +5,7 @@
  * Elman: Finding Structure in Time. Cognitive Science 14, 1990. */
 #include "cells.h"
 
-static void forward(const Step *s)
+static void forward(Step s)
 {
     EACH_PANEL (s, p, r) {
         vec *a = slot(s, p, r, 0), *h = hidden(s, p, r);
@@ -14,7 +14,7 @@ static void forward(const Step *s)
     }
 }
 
-static void backward(const Step *s)
+static void backward(Step s)
 {
     EACH_PANEL (s, p, r) {
         vec *da = slot(s, p, r, 0), *dh = state(s, p, r, 0);

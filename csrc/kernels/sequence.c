@@ -204,7 +204,7 @@ static void step_forward(const Job *job, idx active, real *tape)
             for (int k = 1; k < plan->cell->states; ++k)
                 step.s[k] = job->state[k] + (p * job->rows + r) * PANEL;
             fill_columns(job, &step, p, r);
-            plan->cell->forward(&step);
+            plan->cell->forward(step);
         }
 }
 
@@ -315,7 +315,7 @@ static void step_backward(const Job *job, idx t, idx active, idx after, real *ta
                 step.s[k] = job->state[k] + (p * job->rows + r) * PANEL;
             pull_hidden(job, &step, tape_after, after, p, r);
             add_output_gradient(job, &step, t, p, r);
-            plan->cell->backward(&step);
+            plan->cell->backward(step);
         }
 }
 
