@@ -4,13 +4,14 @@
  *   (s_t, saved_t)  = P (a_t, s_{t-1})             forward
  *   (da_t, ds_{t-1}) = P'(ds_t, saved_t)           backward
  *
- * The driver hands both a block of rows (samples) and panels (PANEL units side by side).
- * For each row and unit there are `slots`: the columns of a, then the extras. Forward
- * finds a in the columns and leaves in all slots what backward will need; backward reads
- * nothing else, and leaves da in the columns. The states are updated in place.
+ * The driver hands both a block of rows (samples) and panels (PANEL units side by
+ * side). For each row and unit there are `slots`: the columns of a, then the extras.
+ * Forward finds a in the columns and leaves in all slots what backward will need;
+ * backward reads nothing else, and leaves da in the columns. The states are updated
+ * in place.
  *
- * Units are padded to whole panels. A padded unit sees a = 0 and s = 0 forward, ds = 0
- * backward, and must answer with finite numbers and with da = 0. */
+ * Units are padded to whole panels. A padded unit sees a = 0 and s = 0 forward, ds =
+ * 0 backward, and must answer with finite numbers and with da = 0. */
 #ifndef LSTMC_CELL_H
 #define LSTMC_CELL_H
 
@@ -35,8 +36,8 @@ typedef struct {
     real *h1;
     idx h_row;
     real *s[MAX_STATES]; /* (panels, rows, PANEL), s_panel from panel to panel */
-    idx s_panel;         /* forward: c, ... from 1 on; backward: dh, dc, ... from 0 on */
-    int identity;        /* the output squash is the identity */
+    idx s_panel; /* forward: c, ... from 1 on; backward: dh, dc, ... from 0 on */
+    int identity; /* the output squash is the identity */
 } Step;
 
 typedef struct {
@@ -45,8 +46,8 @@ typedef struct {
     const Column *column;
     int states;
     const char *const *state; /* h first */
-    int extras;               /* slots beyond the columns */
-    int squashes;             /* has an output squash, tanh or identity */
+    int extras; /* slots beyond the columns */
+    int squashes; /* has an output squash, tanh or identity */
     void (*forward)(Step);
     void (*backward)(Step);
 } Cell;
@@ -56,9 +57,7 @@ typedef struct {
     for (idx p = 0; p < (s).panels; ++p) \
         for (idx r = 0; r < (s).rows; ++r)
 
-#define EACH_VECTOR(j) \
-    UNROLL             \
-    for (int j = 0; j < VECS; ++j)
+#define EACH_VECTOR(j) EACH (j, VECS)
 
 ALWAYS_INLINE vec *slot(Step s, idx p, idx r, int k)
 {

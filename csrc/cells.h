@@ -1,4 +1,5 @@
-/* cells.h - the registry: one row a cell, in the order in which lstmc.cells() lists them. */
+/* cells.h - the registry: one row a cell, in the order in which lstmc.cells() lists
+ * them. */
 #ifndef LSTMC_CELLS_H
 #define LSTMC_CELLS_H
 

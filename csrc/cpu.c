@@ -1,11 +1,18 @@
-/* cpu.c - asks cpuid for the instructions and XGETBV whether the system saves the registers. */
+/* cpu.c - asks cpuid for the instructions and XGETBV whether the system saves the
+ * registers. */
 #include "cpu.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
 
-enum { XMM = 1 << 1, YMM = 1 << 2, OPMASK = 1 << 5, ZMM_LOW = 1 << 6, ZMM_HIGH = 1 << 7 };
+enum {
+    XMM = 1 << 1,
+    YMM = 1 << 2,
+    OPMASK = 1 << 5,
+    ZMM_LOW = 1 << 6,
+    ZMM_HIGH = 1 << 7
+};
 
 /* Which registers the operating system saves; 0 without OSXSAVE. */
 static uint64_t saved_registers(void)
@@ -21,8 +28,8 @@ static uint64_t saved_registers(void)
 static int has(uint64_t registers, uint32_t leaf_1_c, uint32_t leaf_7_b)
 {
     uint32_t a, b, c, d;
-    if ((saved_registers() & registers) != registers || !__get_cpuid(1, &a, &b, &c, &d) ||
-        (c & leaf_1_c) != leaf_1_c)
+    if ((saved_registers() & registers) != registers ||
+        !__get_cpuid(1, &a, &b, &c, &d) || (c & leaf_1_c) != leaf_1_c)
         return 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf_7_b) == leaf_7_b;
 }

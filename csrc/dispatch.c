@@ -1,4 +1,5 @@
-/* dispatch.c - the target chosen once, from what is built in and what the machine runs. */
+/* dispatch.c - the target chosen once, from what is built in and what the machine
+ * runs. */
 #include "dispatch.h"
 
 #include <stdatomic.h>
@@ -6,7 +7,8 @@
 
 #include "cpu.h"
 
-#define DECLARE(target) extern const Kernels kernels_##target##_f32, kernels_##target##_f64;
+#define DECLARE(target) \
+    extern const Kernels kernels_##target##_f32, kernels_##target##_f64;
 DECLARE(baseline)
 #if LSTMC_X86
 DECLARE(avx2)
@@ -21,9 +23,12 @@ typedef struct {
 
 static int always(void) { return 1; }
 
-#define ROW(target, runs) {#target, runs, {&kernels_##target##_f32, &kernels_##target##_f64}}
+#define ROW(target, runs)                                                   \
+    {                                                                       \
+        #target, runs, { &kernels_##target##_f32, &kernels_##target##_f64 } \
+    }
 static const Target targets[] = {
-    /* best first */
+/* best first */
 #if LSTMC_X86
     ROW(avx512, cpu_has_avx512),
     ROW(avx2, cpu_has_avx2),
@@ -37,7 +42,8 @@ static _Atomic(const Target *) chosen;
 static const Target *find_target(const char *name)
 {
     for (int k = 0; k < TARGETS; ++k)
-        if ((!name || !*name || strcmp(targets[k].name, name) == 0) && targets[k].runs())
+        if ((!name || !*name || strcmp(targets[k].name, name) == 0) &&
+            targets[k].runs())
             return &targets[k];
     return NULL;
 }
@@ -65,4 +71,7 @@ int lstmc_choose_target(const char *name)
 
 const char *lstmc_target(void) { return current()->name; }
 
-int lstmc_has_target(const char *name) { return name && *name && find_target(name) != NULL; }
+int lstmc_has_target(const char *name)
+{
+    return name && *name && find_target(name) != NULL;
+}

@@ -10,19 +10,23 @@ typedef struct {
     void (*describe)(int cell, lstmc_cell *out);
     ptrdiff_t (*packed_size)(const lstmc_layer *);
     ptrdiff_t (*tape_size)(const lstmc_layer *, ptrdiff_t steps);
-    void (*pack)(const lstmc_layer *, void *w, void *r, void *b, void *packed, int to_packed);
+    void (*pack)(const lstmc_layer *, void *w, void *r, void *b, void *packed,
+                 int to_packed);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */
     ptrdiff_t (*workspace)(const lstmc_call *, ptrdiff_t longest, int backward);
-    void (*forward)(const lstmc_call *, ptrdiff_t longest, int threads, void *workspace);
-    void (*backward)(const lstmc_call *, ptrdiff_t longest, int threads, void *workspace);
+    void (*forward)(const lstmc_call *, ptrdiff_t longest, int threads,
+                    void *workspace);
+    void (*backward)(const lstmc_call *, ptrdiff_t longest, int threads,
+                     void *workspace);
     void (*dense)(const void *x, const void *w, const void *b, void *y, ptrdiff_t rows,
                   ptrdiff_t inputs, ptrdiff_t outputs, int threads);
-    void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m, void *v,
-                 ptrdiff_t size);
-    void (*sgd)(const lstmc_solver *, void *weights, const void *gradient, void *velocity,
-                ptrdiff_t size);
+    void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
+                 void *v, ptrdiff_t size);
+    void (*sgd)(const lstmc_solver *, void *weights, const void *gradient,
+                void *velocity, ptrdiff_t size);
     double (*squared_norm)(const void *x, ptrdiff_t size);
-    void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed, uint64_t stream);
+    void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
+                    uint64_t stream);
 } Kernels;
 
 /* The chosen target's; chosen at the first call if it was not before. */

@@ -10,11 +10,11 @@
 /* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
 #define MOST_BYTES (PTRDIFF_MAX / 16)
 
-#define CHECK(call)                  \
-    do {                             \
-        const int status_ = (call);  \
-        if (status_ != LSTMC_OK)     \
-            return status_;          \
+#define CHECK(call)                 \
+    do {                            \
+        const int status_ = (call); \
+        if (status_ != LSTMC_OK)    \
+            return status_;         \
     } while (0)
 
 static const char *const messages[] = {
@@ -23,7 +23,8 @@ static const char *const messages[] = {
     [LSTMC_TOO_LARGE] = "sizes whose product does not fit an address",
     [LSTMC_BAD_CELL] = "no such cell",
     [LSTMC_BAD_DTYPE] = "expected dtype float32 or float64",
-    [LSTMC_BAD_SIZE] = "expected at least 1 input, 1 unit, 1 or 2 directions, 0 samples",
+    [LSTMC_BAD_SIZE] =
+        "expected at least 1 input, 1 unit, 1 or 2 directions, 0 samples",
     [LSTMC_BAD_OPTION] = "the cell has no output squash to choose",
     [LSTMC_BAD_OFFSETS] = "expected offsets that start at 0 and never decrease",
     [LSTMC_NULL_ARRAY] = "an array that the call needs is missing",
@@ -85,7 +86,8 @@ static int is_aligned(const void *array)
 
 static int check_dtype(int dtype)
 {
-    return dtype == LSTMC_FLOAT32 || dtype == LSTMC_FLOAT64 ? LSTMC_OK : LSTMC_BAD_DTYPE;
+    return dtype == LSTMC_FLOAT32 || dtype == LSTMC_FLOAT64 ? LSTMC_OK
+                                                            : LSTMC_BAD_DTYPE;
 }
 
 static int check_layer(const lstmc_layer *layer)
@@ -101,7 +103,8 @@ static int check_layer(const lstmc_layer *layer)
     if (layer->identity_output && !cell.squashes)
         return LSTMC_BAD_OPTION;
     /* Twice the widest row: panels and tiles round sizes up. */
-    const double units = 2.0 * ((double)layer->units + 64), inputs = (double)layer->inputs + 64;
+    const double units = 2.0 * ((double)layer->units + 64),
+                 inputs = (double)layer->inputs + 64;
     const double packed = units * (units + inputs) * 8 * LSTMC_MAX_COLUMNS;
     return packed < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
 }
@@ -143,7 +146,7 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
         if (!is_aligned(d->weights) || !is_aligned(d->tape) || !is_aligned(d->gradient))
             return LSTMC_NOT_ALIGNED;
     }
-    return backward && call->samples > 0 && call->slabs < 1 ? LSTMC_BAD_SIZE : LSTMC_OK;
+    return backward && call->slabs < 1 ? LSTMC_BAD_SIZE : LSTMC_OK;
 }
 
 /* --- registry and sizes ---------------------------------------------------------- */
@@ -183,7 +186,8 @@ int lstmc_pack(const lstmc_layer *layer, const void *w, const void *r, const voi
     return LSTMC_OK;
 }
 
-int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r, void *b)
+int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
+                 void *b)
 {
     CHECK(check_layer(layer));
     if (!w || !r || !b || !packed)
@@ -201,7 +205,9 @@ static ptrdiff_t count_slabs(const lstmc_call *call, int threads)
 {
     ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
     slabs = (slabs + threads - 1) / threads * threads;
-    return slabs < call->samples ? slabs : call->samples;
+    if (slabs > call->samples)
+        slabs = call->samples;
+    return slabs > 0 ? slabs : 1;
 }
 
 static double work(const lstmc_call *call)
@@ -223,7 +229,8 @@ static int run(lstmc_call *call, int backward)
         call->slabs = count_slabs(call, threads);
     void *workspace = take_memory((size_t)kernels->workspace(call, longest, backward));
     if (workspace) {
-        (backward ? kernels->backward : kernels->forward)(call, longest, threads, workspace);
+        (backward ? kernels->backward : kernels->forward)(call, longest, threads,
+                                                          workspace);
         give_memory(workspace);
     }
     give_threads(threads);
@@ -251,8 +258,8 @@ int lstmc_dense(int dtype, const void *x, const void *w, const void *b, void *y,
     return LSTMC_OK;
 }
 
-int lstmc_adam(int dtype, const lstmc_solver *solver, void *weights, const void *gradient,
-               void *m, void *v, ptrdiff_t size)
+int lstmc_adam(int dtype, const lstmc_solver *solver, void *weights,
+               const void *gradient, void *m, void *v, ptrdiff_t size)
 {
     CHECK(check_dtype(dtype));
     if (size > 0 && (!weights || !gradient || !m || !v))
@@ -261,8 +268,8 @@ int lstmc_adam(int dtype, const lstmc_solver *solver, void *weights, const void 
     return LSTMC_OK;
 }
 
-int lstmc_sgd(int dtype, const lstmc_solver *solver, void *weights, const void *gradient,
-              void *velocity, ptrdiff_t size)
+int lstmc_sgd(int dtype, const lstmc_solver *solver, void *weights,
+              const void *gradient, void *velocity, ptrdiff_t size)
 {
     CHECK(check_dtype(dtype));
     if (size > 0 && (!weights || !gradient || !velocity))

@@ -22,9 +22,12 @@ extern int omp_pause_resource_all(omp_pause_resource_t) __attribute__((weak));
  * second thread saves less than it costs. */
 #define SMALL_WORK 4e5
 
-static atomic_int set_threads, quota, taken, broken_pool;
+static atomic_int set_threads, quota, taken;
 
-void lstmc_set_threads(int threads) { atomic_store(&set_threads, threads < 0 ? 0 : threads); }
+void lstmc_set_threads(int threads)
+{
+    atomic_store(&set_threads, threads < 0 ? 0 : threads);
+}
 
 void lstmc_set_quota(int cpus) { atomic_store(&quota, cpus < 0 ? 0 : cpus); }
 
@@ -38,6 +41,8 @@ int lstmc_has_openmp(void)
 }
 
 #if defined(_OPENMP)
+static atomic_int broken_pool; /* a fork has taken its threads away */
+
 static int smaller(int j, int k) { return j < k ? j : k; }
 
 /* OMP_NUM_THREADS and threadpoolctl speak through omp_get_max_threads. */
@@ -86,8 +91,9 @@ int take_threads(int wanted, double flops)
 
 void give_threads(int threads) { atomic_fetch_sub(&taken, threads); }
 
-/* libgomp's pool does not survive a fork: a child that enters a region of two threads waits
- * for ever for threads that the fork did not copy. So the pool is given up before. */
+/* libgomp's pool does not survive a fork: a child that enters a region of two
+ * threads waits for ever for threads that the fork did not copy. So the pool is
+ * given up before. */
 #if defined(_OPENMP) && !defined(_WIN32)
 static int pool_gone;
 

@@ -7,8 +7,8 @@
 #endif
 #include <stdint.h>
 
-/* Denormals cost up to 27 times the time of a training step: they are flushed inside our
- * threads, and the caller's mode comes back afterwards. */
+/* Denormals cost up to 27 times the time of a training step: they are flushed inside
+ * our threads, and the caller's mode comes back afterwards. */
 typedef uint64_t FloatMode;
 
 static inline FloatMode flush_denormals(void)
@@ -38,8 +38,8 @@ static inline void restore_mode(FloatMode mode)
 #endif
 }
 
-/* A team of at most `wanted` threads (0: the default) for work of `flops`: one for small
- * work and after a fork that broke the pool, fewer while other calls run. */
+/* A team of at most `wanted` threads (0: the default) for work of `flops`: one for
+ * small work and after a fork that broke the pool, fewer while other calls run. */
 int take_threads(int wanted, double flops);
 void give_threads(int threads);
 

@@ -1,8 +1,8 @@
 /* real.h - the number, the vector and the symbol names of one target and one dtype.
  *
  * Every file of cells/ and kernels/ is compiled once per target and dtype, with
- * LSTMC_TARGET naming the target and LSTMC_F64 the dtype. Vectors are the compiler's own
- * (GCC and Clang), as wide as the target allows. */
+ * LSTMC_TARGET naming the target and LSTMC_F64 the dtype. Vectors are the compiler's
+ * own (GCC and Clang), as wide as the target allows. */
 #ifndef LSTMC_REAL_H
 #define LSTMC_REAL_H
 
@@ -35,7 +35,7 @@ typedef ptrdiff_t idx;
 #define VECTOR 16
 #endif
 
-/* A panel is one cache line of reals: the unit in which weights are packed and cells work. */
+/* A panel is a cache line of reals: weights are packed and cells work by it. */
 #define LINE 64
 #define PANEL ((idx)(LINE / sizeof(real)))
 #define LANES ((idx)(VECTOR / sizeof(real)))
@@ -43,14 +43,16 @@ typedef ptrdiff_t idx;
 
 typedef real vec __attribute__((vector_size(VECTOR), may_alias));
 typedef bits ivec __attribute__((vector_size(VECTOR), may_alias));
-typedef real loose __attribute__((vector_size(VECTOR), aligned(sizeof(real)), may_alias));
+typedef real loose
+    __attribute__((vector_size(VECTOR), aligned(sizeof(real)), may_alias));
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* A loop unrolled whole: its arrays can then live in registers. */
 #if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
+#define EACH(j, n) _Pragma("clang loop unroll(full)") for (int j = 0; j < (n); ++j)
 #else
-#define UNROLL _Pragma("GCC unroll 24")
+#define EACH(j, n) _Pragma("GCC unroll 24") for (int j = 0; j < (n); ++j)
 #endif
 
 ALWAYS_INLINE idx panels_of(idx n) { return (n + PANEL - 1) / PANEL; }

@@ -1,14 +1,14 @@
 /* vmath.h - branch-free exp, sigmoid and tanh on vectors; NaN in, NaN out.
  *
- *   x = n ln2 + r,  |r| <= ln2 / 2          n by adding and subtracting a large number
- *   e^r - 1 = r + r^2 q(r)                  q: minimax (Remez), relative error of e^r - 1
- *                                           below 1.4e-8 (float32), 2.0e-17 (float64)
+ *   x = n ln2 + r,  |r| <= ln2 / 2     n by adding and subtracting a large number
+ *   e^r - 1 = r + r^2 q(r)             q: minimax (Remez), relative error of e^r - 1
+ *                                      below 1.4e-8 (float32), 2.0e-17 (float64)
  * float64
  *   sigmoid(x) = 1 / (1 + e^-x)
- *   tanh(x) = y / (y + 2),  y = e^2|x| - 1  keeps its relative accuracy near 0
+ *   tanh(x) = y / (y + 2)              y = e^2|x| - 1 keeps its accuracy near 0
  * float32, half the operations and a shorter chain
- *   tanh(x) = x p(x^2) / q(x^2)             p, q: minimax (Remez), degrees 4 and 4
- *   sigmoid(x) = 1/2 + tanh(x / 2) / 2      absolute error below 1e-7 */
+ *   tanh(x) = x p(x^2) / q(x^2)        p, q: minimax (Remez), degrees 4 and 4
+ *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 1e-7 */
 #ifndef LSTMC_VMATH_H
 #define LSTMC_VMATH_H
 
@@ -37,7 +37,8 @@
 #endif
 #define LOG2_E R(1.4426950408889634074)
 
-/* x - 0 is x for every x (0 + x is not, for -0): the compiler keeps the broadcast alone. */
+/* x - 0 is x for every x (0 + x is not, for -0): the compiler keeps the broadcast
+ * alone. */
 ALWAYS_INLINE vec splat(real x) { return x - (vec){0}; }
 
 /* One instruction each; NaN in x passes through, since x is the second operand. */
@@ -142,7 +143,10 @@ ALWAYS_INLINE vec tanh_like(vec x, const real factor, const real square)
     return x * factor * p / q;
 }
 
-ALWAYS_INLINE vec clamp(vec x, real most) { return max_(splat(-most), min_(splat(most), x)); }
+ALWAYS_INLINE vec clamp(vec x, real most)
+{
+    return max_(splat(-most), min_(splat(most), x));
+}
 
 ALWAYS_INLINE vec sigmoid(vec x)
 {

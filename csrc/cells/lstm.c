@@ -67,7 +67,8 @@ static void backward(Step s)
     }
 }
 
-static const Column column[] = {{"i", 0, 0, 0}, {"f", 1, 1, 1}, {"o", 3, 3, 3}, {"z", 2, 2, 2}};
+static const Column column[] = {
+    {"i", 0, 0, 0}, {"f", 1, 1, 1}, {"o", 3, 3, 3}, {"z", 2, 2, 2}};
 static const char *const states[] = {"h", "c"};
 
 const Cell NAME(lstm) = {
@@ -75,7 +76,8 @@ const Cell NAME(lstm) = {
     .title = "LSTM with a forget gate",
     .equations = "i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)\n"
                  "z = tanh(a_z)\nc = f c' + i z\nh = o squash(c)",
-    .source = "Gers, Schmidhuber, Cummins: Learning to Forget. Neural Computation 12, 2000",
+    .source =
+        "Gers, Schmidhuber, Cummins: Learning to Forget. Neural Computation 12, 2000",
     .columns = 4,
     .column = column,
     .states = 2,

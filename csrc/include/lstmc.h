@@ -1,13 +1,14 @@
 /* lstmc.h - the C API of lstmc: recurrent layers, forward and backward, on the CPU.
  *
- * A layer is described by a struct, its arrays are yours. Every function checks first and
- * returns an error code before it touches memory; no function prints, exits or throws.
+ * A layer is described by a struct, its arrays are yours. Every function checks
+ * first and returns an error code before it touches memory; no function prints,
+ * exits or throws.
  *
  *   Samples     ragged: sample j owns the steps offsets[j] .. offsets[j + 1] of flat
- *               arrays. A sample without steps has its initial states as the final ones.
+ *               arrays. One without steps has its initial states as final ones.
  *   Weights     packed once (lstmc_pack) into lstmc_packed_size reals a direction,
- *               aligned to LSTMC_ALIGNMENT; forward and backward read them directly, and
- *               gradients have the same layout, so that a solver runs over both.
+ *               aligned to LSTMC_ALIGNMENT; forward and backward read them directly.
+ *               Gradients have the same layout, so that a solver runs over both.
  *   Tape        what forward keeps for backward, lstmc_tape_size reals a direction,
  *               aligned; NULL for inference.
  *   Bits        a sample's results are the same for any number of threads and in any
@@ -87,25 +88,25 @@ typedef struct {
 typedef struct {
     const void *weights;                  /* packed, aligned */
     const void *before[LSTMC_MAX_STATES]; /* (samples, units) each; NULL: zeros */
-    void *after[LSTMC_MAX_STATES];        /* (samples, units) each; NULL: not wanted */
-    void *tape;                           /* aligned; NULL: inference */
+    void *after[LSTMC_MAX_STATES]; /* (samples, units) each; NULL: not wanted */
+    void *tape; /* aligned; NULL: inference */
     /* backward */
     const void *d_after[LSTMC_MAX_STATES]; /* NULL: zeros */
-    void *d_before[LSTMC_MAX_STATES];      /* NULL: not wanted */
-    void *gradient;                        /* packed, aligned; overwritten */
+    void *d_before[LSTMC_MAX_STATES]; /* NULL: not wanted */
+    void *gradient; /* packed, aligned; overwritten */
 } lstmc_direction;
 
 typedef struct {
     lstmc_layer layer;
     ptrdiff_t samples;
     const ptrdiff_t *offsets; /* (samples + 1) */
-    const void *x;            /* (steps of all samples, inputs) */
-    void *y;                  /* (steps, directions * units); forward writes, backward
+    const void *x; /* (steps of all samples, inputs) */
+    void *y; /* (steps, directions * units); forward writes, backward
                                  reads; NULL: not wanted (inference only) */
-    const void *dy;           /* (steps, directions * units); NULL: zeros */
-    void *dx;                 /* (steps, inputs); NULL: not wanted */
+    const void *dy; /* (steps, directions * units); NULL: zeros */
+    void *dx; /* (steps, inputs); NULL: not wanted */
     lstmc_direction direction[2];
-    int threads;     /* 0: the default */
+    int threads; /* 0: the default */
     ptrdiff_t slabs; /* 0; training: forward sets it, backward needs it with the tape */
 } lstmc_call;
 
@@ -113,8 +114,8 @@ LSTMC_API int lstmc_packed_size(const lstmc_layer *, ptrdiff_t *reals);
 LSTMC_API int lstmc_tape_size(const lstmc_layer *, ptrdiff_t steps, ptrdiff_t *reals);
 
 /* w (w_blocks * units, inputs), r (r_blocks * units, units), b (b_blocks * units). */
-LSTMC_API int lstmc_pack(const lstmc_layer *, const void *w, const void *r, const void *b,
-                         void *packed);
+LSTMC_API int lstmc_pack(const lstmc_layer *, const void *w, const void *r,
+                         const void *b, void *packed);
 LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed, void *w, void *r,
                            void *b);
 
@@ -123,38 +124,39 @@ LSTMC_API int lstmc_backward(lstmc_call *);
 
 /* --- a dense layer, solvers, dropout --------------------------------------------- */
 
-/* y = x W' + b: x (rows, inputs), w (outputs, inputs), b (outputs); bits of a row are the
- * same in any company. */
-LSTMC_API int lstmc_dense(int dtype, const void *x, const void *w, const void *b, void *y,
-                          ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs,
+/* y = x W' + b: x (rows, inputs), w (outputs, inputs), b (outputs); bits of a row
+ * are the same in any company. */
+LSTMC_API int lstmc_dense(int dtype, const void *x, const void *w, const void *b,
+                          void *y, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs,
                           int threads);
 
 typedef struct {
     double scale; /* the gradient is multiplied by it first */
     double learning_rate;
     double beta_1, beta_2, epsilon; /* adam */
-    int64_t step;                   /* adam: 1 at the first */
-    double momentum;                /* sgd */
+    int64_t step; /* adam: 1 at the first */
+    double momentum; /* sgd */
     int nesterov;
 } lstmc_solver;
 
-LSTMC_API int lstmc_adam(int dtype, const lstmc_solver *, void *weights, const void *gradient,
-                         void *m, void *v, ptrdiff_t size);
-LSTMC_API int lstmc_sgd(int dtype, const lstmc_solver *, void *weights, const void *gradient,
-                        void *velocity, ptrdiff_t size);
+LSTMC_API int lstmc_adam(int dtype, const lstmc_solver *, void *weights,
+                         const void *gradient, void *m, void *v, ptrdiff_t size);
+LSTMC_API int lstmc_sgd(int dtype, const lstmc_solver *, void *weights,
+                        const void *gradient, void *velocity, ptrdiff_t size);
 /* The sum of squares in a fixed order, in float64. */
 LSTMC_API int lstmc_squared_norm(int dtype, const void *x, ptrdiff_t size, double *out);
-/* x *= keep / (1 - rate); keep: Philox 4x32-10 of (seed, stream, index), so that the same
- * call on a gradient is the backward pass. */
-LSTMC_API int lstmc_dropout(int dtype, void *x, ptrdiff_t size, double rate, uint64_t seed,
-                            uint64_t stream);
+/* x *= keep / (1 - rate); keep: Philox 4x32-10 of (seed, stream, index), so that the
+ * same call on a gradient is the backward pass. */
+LSTMC_API int lstmc_dropout(int dtype, void *x, ptrdiff_t size, double rate,
+                            uint64_t seed, uint64_t stream);
 
 /* --- the machine ----------------------------------------------------------------- */
 
 /* NULL or "": the best the machine has; else "baseline", "avx2", "avx512". */
 LSTMC_API int lstmc_choose_target(const char *name);
 LSTMC_API const char *lstmc_target(void);
-LSTMC_API int lstmc_has_target(const char *name); /* built in, and the machine runs it */
+LSTMC_API int
+lstmc_has_target(const char *name); /* built in, and the machine runs it */
 
 /* set: 0 takes it back. quota: CPUs that the system grants, 0: no limit. */
 LSTMC_API void lstmc_set_threads(int threads);

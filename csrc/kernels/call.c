@@ -1,4 +1,5 @@
-/* call.c - from a call of the C API to a Sequence: rows sorted, the workspace laid out. */
+/* call.c - from a call of the C API to a Sequence: rows sorted, the workspace laid
+ * out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,9 @@ static int blocks(const Cell *cell, int which)
     int most = NONE;
     for (int g = 0; g < cell->columns; ++g) {
         const Column *column = cell->column + g;
-        const int block = which == 'w' ? column->w : which == 'r' ? column->r : column->b;
+        const int block = which == 'w'   ? column->w
+                          : which == 'r' ? column->r
+                                         : column->b;
         most = block > most ? block : most;
     }
     return most + 1;
@@ -26,12 +29,17 @@ static int blocks(const Cell *cell, int which)
 static void describe(int k, lstmc_cell *out)
 {
     const Cell *cell = cells[k];
-    *out = (lstmc_cell){.name = cell->name, .title = cell->title,
-                        .equations = cell->equations, .source = cell->source,
-                        .columns = cell->columns, .states = cell->states,
-                        .w_blocks = blocks(cell, 'w'), .r_blocks = blocks(cell, 'r'),
+    *out = (lstmc_cell){.name = cell->name,
+                        .title = cell->title,
+                        .equations = cell->equations,
+                        .source = cell->source,
+                        .columns = cell->columns,
+                        .states = cell->states,
+                        .w_blocks = blocks(cell, 'w'),
+                        .r_blocks = blocks(cell, 'r'),
                         .b_blocks = blocks(cell, 'b'),
-                        .saved = cell->columns + cell->extras, .squashes = cell->squashes};
+                        .saved = cell->columns + cell->extras,
+                        .squashes = cell->squashes};
     for (int g = 0; g < cell->columns; ++g) {
         out->column[g] = cell->column[g].name;
         out->w[g] = cell->column[g].w;
@@ -61,7 +69,8 @@ static idx tape_size(const lstmc_layer *layer, idx steps)
     return steps * plan.panels * plan.slots * PANEL;
 }
 
-static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed, int to_packed)
+static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed,
+                 int to_packed)
 {
     const Plan plan = plan_of(layer);
     NAME(pack)(&plan, w, r, b, packed, to_packed);
@@ -80,9 +89,8 @@ static void *take(Arena *arena, idx count, size_t size)
     return out;
 }
 
-static void fill_direction(Direction *d, const lstmc_direction *from, int side)
+static void fill_direction(Direction *d, const lstmc_direction *from)
 {
-    d->reverse = side;
     d->weights = from->weights;
     d->tape = from->tape;
     d->gradient = from->gradient;
@@ -97,24 +105,32 @@ static void fill_direction(Direction *d, const lstmc_direction *from, int side)
 /* The arrays of a call; their place in the workspace when there is one. */
 static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena *arena)
 {
-    Sequence s = {.plan = plan_of(&call->layer), .identity = call->layer.identity_output,
-                  .directions = call->layer.directions, .rows = call->samples,
-                  .steps = longest, .slabs = call->slabs, .offset = call->offsets,
-                  .x = call->x, .y = call->y, .dy = call->dy};
+    Sequence s = {.plan = plan_of(&call->layer),
+                  .identity = call->layer.identity_output,
+                  .directions = call->layer.directions,
+                  .rows = call->samples,
+                  .steps = longest,
+                  .slabs = call->slabs,
+                  .offset = call->offsets,
+                  .x = call->x,
+                  .y = call->y,
+                  .dy = call->dy};
     const idx steps = call->offsets[call->samples];
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));
-    s.scratch_size = panels_of(backward ? NAME(backward_scratch)(&s)
-                                        : NAME(forward_scratch)(&s)) * PANEL;
+    s.scratch_size =
+        panels_of(backward ? NAME(backward_scratch)(&s) : NAME(forward_scratch)(&s)) *
+        PANEL;
     s.scratch = take(arena, s.slabs * s.directions * s.scratch_size, sizeof(real));
     for (int side = 0; side < s.directions; ++side)
-        fill_direction(s.direction + side, call->direction + side, side);
+        fill_direction(s.direction + side, call->direction + side);
     if (!backward)
         return s;
     const idx inputs = panels_of(s.plan.inputs) * PANEL, units = s.plan.panels * PANEL;
     const idx window = min_idx(window_steps(&s), longest) * s.rows;
-    s.packed_rows = take(arena, s.directions * NAME(packed_rows_size)(&s), sizeof(real));
+    s.packed_rows =
+        take(arena, s.directions * NAME(packed_rows_size)(&s), sizeof(real));
     for (int side = 0; side < s.directions; ++side) {
         Direction *d = s.direction + side;
         s.row_table[side] = take(arena, window, sizeof(StepRow));
@@ -136,7 +152,8 @@ static idx workspace(const lstmc_call *call, idx longest, int backward)
 /* Longest first, equal ones in their order, by counting. */
 static void sort_rows(const Sequence *s)
 {
-    idx *sample = (idx *)s->sample, *length = (idx *)s->length, *total = (idx *)s->total;
+    idx *sample = (idx *)s->sample, *length = (idx *)s->length,
+        *total = (idx *)s->total;
     memset(total, 0, (size_t)(s->steps + 1) * sizeof(idx));
     for (idx j = 0; j < s->rows; ++j)
         ++total[s->offset[j + 1] - s->offset[j]];

@@ -1,7 +1,8 @@
-/* dropout.c - masks from a counter: element j of a stream is the same for any number of
- * threads, and asked again for the backward pass instead of being kept.
+/* dropout.c - masks from a counter: element j of a stream is the same for any number
+ * of threads, and asked again for the backward pass instead of being kept.
  *
- * Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3. SC 2011: Philox 4x32-10. */
+ * Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3. SC 2011: Philox
+ * 4x32-10. */
 #include "kernels.h"
 
 #define ROUNDS 10
@@ -26,8 +27,8 @@ void NAME(dropout)(void *x_, idx size, double rate, uint64_t seed, uint64_t stre
     const real keep = R(1 / (1 - rate));
     for (idx j = 0; j < size; j += 4) {
         const uint64_t block = (uint64_t)j / 4;
-        uint32_t random[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
-                              (uint32_t)(stream >> 32)};
+        uint32_t random[4] = {(uint32_t)block, (uint32_t)(block >> 32),
+                              (uint32_t)stream, (uint32_t)(stream >> 32)};
         philox(random, seed);
         for (idx k = 0; k < 4 && j + k < size; ++k)
             x[j + k] = random[k] < limit ? 0 : x[j + k] * keep;

@@ -1,11 +1,12 @@
 /* gradient.c - the weights' gradient as deep products over many samples at once.
  *
- *   d[R W] += da [h, x]'        summed over the rows of a window: t in order, and at each
- *   db     += da                t the samples in order, whatever slab computed them
+ *   d[R W] += da [h, x]'    summed over the rows of a window: t in order, and at each
+ *   db     += da            t the samples in order, whatever slab computed them
  *
- * [h, x] is packed in blocks of TILE_ROWS columns, h and x apart, a chunk of CHUNK rows at
- * a time; da is gathered panel by panel. Threads share the panels of units and columns, so
- * every sum is one thread's. All functions are called by the whole team. */
+ * [h, x] is packed in blocks of TILE_ROWS columns, h and x apart, a chunk of CHUNK
+ * rows at a time; da is gathered panel by panel. Threads share the panels of units
+ * and columns, so every sum is one thread's. All functions are called by the whole
+ * team. */
 #include <string.h>
 
 #include "kernels.h"
@@ -71,13 +72,15 @@ void NAME(pack_rows)(const Sequence *s, idx rows)
 }
 
 /* The panel of one column of da over a chunk, and its sum onto db. */
-static void gather(const StepRow *row, idx depth, idx p, int column, real *to, real *bias)
+static void gather(const StepRow *row, idx depth, idx p, int column, real *to,
+                   real *bias)
 {
     vec sum[VECS];
     EACH_VECTOR (j)
         sum[j] = ((const vec *)bias)[j];
     for (idx k = 0; k < depth; ++k) {
-        const vec *from = (const vec *)(row[k].da + p * row[k].da_panel + column * PANEL);
+        const vec *from =
+            (const vec *)(row[k].da + p * row[k].da_panel + column * PANEL);
         vec *out = (vec *)(to + k * PANEL);
         EACH_VECTOR (j)
             sum[j] += out[j] = from[j];

@@ -24,8 +24,8 @@ typedef struct {
 
 void NAME(product)(const Product *);
 
-/* C += A' B over `depth` samples: A packed in blocks (depth, TILE_ROWS), B (depth, PANEL),
- * C (rows, PANEL). */
+/* C += A' B over `depth` samples: A packed in blocks (depth, TILE_ROWS), B (depth,
+ * PANEL), C (rows, PANEL). */
 void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth);
 
 /* Rows of a tile: as many accumulators as the target's registers hold. */
@@ -70,7 +70,6 @@ void NAME(transpose_input)(const Plan *, const real *packed, real *out);
 
 /* One direction's arrays. states: (samples, units). */
 typedef struct {
-    int reverse;
     const real *weights;           /* packed */
     const real *before[MAX_STATES]; /* NULL: zeros */
     real *after[MAX_STATES];       /* NULL: not wanted */
@@ -129,12 +128,12 @@ void NAME(clear_gradient)(const Sequence *);
 void NAME(pack_rows)(const Sequence *, idx rows);
 void NAME(weight_gradient)(const Sequence *, idx rows);
 
-void NAME(dense)(const void *x, const void *w, const void *b, void *y, idx rows, idx inputs,
-                 idx outputs, int threads);
-void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m, void *v,
-                idx size);
-void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient, void *velocity,
-               idx size);
+void NAME(dense)(const void *x, const void *w, const void *b, void *y, idx rows,
+                 idx inputs, idx outputs, int threads);
+void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
+                void *v, idx size);
+void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
+               void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
 

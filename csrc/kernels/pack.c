@@ -8,8 +8,11 @@ static int same_reading(const Column *x, const Column *y)
 
 void NAME(make_plan)(Plan *plan, const Cell *cell, idx inputs, idx units)
 {
-    *plan = (Plan){.cell = cell, .inputs = inputs, .units = units,
-                   .panels = panels_of(units), .slots = cell->columns + cell->extras};
+    *plan = (Plan){.cell = cell,
+                   .inputs = inputs,
+                   .units = units,
+                   .panels = panels_of(units),
+                   .slots = cell->columns + cell->extras};
     plan->h_first = plan->x_first = NONE;
     for (int g = 0; g < cell->columns; ++g) {
         const Column *column = cell->column + g;
@@ -23,7 +26,8 @@ void NAME(make_plan)(Plan *plan, const Cell *cell, idx inputs, idx units)
             Reading *reading = &plan->reading[plan->readings++];
             *reading = (Reading){.first = g, .count = 1, .offset = plan->block};
             reading->k0 = column->r == NONE ? units : 0;
-            reading->k = (column->r == NONE ? 0 : units) + (column->w == NONE ? 0 : inputs);
+            reading->k =
+                (column->r == NONE ? 0 : units) + (column->w == NONE ? 0 : inputs);
         }
         plan->block += plan->reading[plan->readings - 1].k * PANEL;
     }
@@ -42,7 +46,8 @@ static void copy(real *row, real *packed, int to_packed)
         *row = *packed;
 }
 
-void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed, int to_packed)
+void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed,
+                int to_packed)
 {
     const Cell *cell = plan->cell;
     const idx m = plan->inputs, n = plan->units, size = NAME(packed_size)(plan);
@@ -54,7 +59,8 @@ void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed, int t
         const Reading *reading = plan->reading + i;
         for (int g = reading->first; g < reading->first + reading->count; ++g) {
             const Column *column = cell->column + g;
-            const idx first = reading->offset + (g - reading->first) * reading->k * PANEL;
+            const idx first =
+                reading->offset + (g - reading->first) * reading->k * PANEL;
             for (idx j = 0; j < n; ++j) {
                 real *to = packed + j / PANEL * plan->block + first + j % PANEL;
                 if (column->r != NONE)
@@ -64,7 +70,8 @@ void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed, int t
                     for (idx k = 0; k < m; ++k, to += PANEL)
                         copy(w + (column->w * n + j) * m + k, to, to_packed);
                 copy(b + column->b * n + j,
-                     biases + (j / PANEL * cell->columns + g) * PANEL + j % PANEL, to_packed);
+                     biases + (j / PANEL * cell->columns + g) * PANEL + j % PANEL,
+                     to_packed);
             }
         }
     }
@@ -91,8 +98,9 @@ static void transpose(const Plan *plan, const real *packed, real *out, int x_sid
                                          PANEL * PANEL;
                     for (idx j = 0; j < PANEL; ++j)
                         for (idx k = 0; k < PANEL; ++k)
-                            to[j * PANEL + k] =
-                                q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
+                            to[j * PANEL + k] = q * PANEL + k < n
+                                                    ? from[(q * PANEL + k) * PANEL + j]
+                                                    : 0;
                 }
             }
 }

@@ -1,25 +1,29 @@
-/* solver.c - the steps of adam and sgd over flat weights, and the norm that clips them.
+/* solver.c - the steps of adam and sgd over flat weights, and the norm that clips
+ * them.
  *
  *   adam    m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
  *           w -= lr sqrt(1 - b2^t) / (1 - b1^t)  m / (sqrt(v) + epsilon)
  *   sgd     u = momentum u - lr g      w += u, or with Nesterov w += momentum u - lr g
  *
- * Kingma, Ba: Adam. ICLR 2015, in the order of section 2's last remark, as scikit-learn's. */
+ * Kingma, Ba: Adam. ICLR 2015, in the order of section 2's last remark, as
+ * scikit-learn's. */
 #include <math.h>
 
 #include "dispatch.h"
 #include "kernels.h"
 #include "parallel.h"
 
-void NAME(adam)(const lstmc_solver *s, void *weights, const void *gradient, void *m_, void *v_,
-                idx size)
+void NAME(adam)(const lstmc_solver *s, void *weights, const void *gradient, void *m_,
+                void *v_, idx size)
 {
     real *w = weights, *m = m_, *v = v_;
     const real *g = gradient;
     const double t = (double)s->step;
-    const real rate = R(s->learning_rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t)));
+    const real rate =
+        R(s->learning_rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t)));
     const real scale = R(s->scale), b1 = R(s->beta_1), b2 = R(s->beta_2);
-    const real rest_1 = R(1 - s->beta_1), rest_2 = R(1 - s->beta_2), epsilon = R(s->epsilon);
+    const real rest_1 = R(1 - s->beta_1), rest_2 = R(1 - s->beta_2),
+               epsilon = R(s->epsilon);
     const FloatMode mode = flush_denormals();
 #pragma omp simd
     for (idx j = 0; j < size; ++j) {
@@ -35,8 +39,8 @@ void NAME(adam)(const lstmc_solver *s, void *weights, const void *gradient, void
     restore_mode(mode);
 }
 
-void NAME(sgd)(const lstmc_solver *s, void *weights, const void *gradient, void *velocity,
-               idx size)
+void NAME(sgd)(const lstmc_solver *s, void *weights, const void *gradient,
+               void *velocity, idx size)
 {
     real *w = weights, *u = velocity;
     const real *g = gradient;

@@ -15,16 +15,26 @@ __version__ = "0.1.0"
 _LAZY = {
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
-    "load": "model_file",
+    "load": "model",
     "ModelFileError": "model_file",
     "datasets": None,
+    "display": None,
     "layers": None,
 }
 
 __all__ = [
-    "ModelFileError", "LSTMClassifier", "LSTMRegressor", "Sequences", "cells", "datasets",
-    "layers", "load", "set_num_threads", "show_config",
-]  # fmt: skip
+    "LSTMClassifier",
+    "LSTMRegressor",
+    "ModelFileError",
+    "Sequences",
+    "cells",
+    "datasets",
+    "display",
+    "layers",
+    "load",
+    "set_num_threads",
+    "show_config",
+]
 
 
 def __getattr__(name):

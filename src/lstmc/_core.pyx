@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The only door to the C library: typed memoryviews in, one call without the GIL, check.
+"""The only door to the C library: memoryviews in, one call without the GIL, check.
 
 Private: shapes are checked here, since C sees pointers alone; everything that a person
 may get wrong is checked before, where the names are known.
@@ -7,84 +7,7 @@ may get wrong is checked before, where the names are known.
 
 from libc.string cimport memset
 
-cdef extern from "lstmc.h" nogil:
-    enum:
-        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_FLOAT32, LSTMC_FLOAT64
-        LSTMC_MAX_STATES
-
-    ctypedef struct lstmc_cell:
-        const char *name
-        const char *title
-        const char *equations
-        const char *source
-        int columns
-        const char *column[8]
-        int w[8]
-        int r[8]
-        int b[8]
-        int w_blocks, r_blocks, b_blocks
-        int states
-        const char *state[4]
-        int saved
-        int squashes
-
-    ctypedef struct lstmc_layer:
-        int cell, dtype
-        Py_ssize_t inputs, units
-        int directions, identity_output
-
-    ctypedef struct lstmc_direction:
-        const void *weights
-        const void *before[4]
-        void *after[4]
-        void *tape
-        const void *d_after[4]
-        void *d_before[4]
-        void *gradient
-
-    ctypedef struct lstmc_call:
-        lstmc_layer layer
-        Py_ssize_t samples
-        const Py_ssize_t *offsets
-        const void *x
-        void *y
-        const void *dy
-        void *dx
-        lstmc_direction direction[2]
-        int threads
-        Py_ssize_t slabs
-
-    ctypedef struct lstmc_solver:
-        double scale, learning_rate, beta_1, beta_2, epsilon
-        long long step
-        double momentum
-        int nesterov
-
-    const char *lstmc_message(int)
-    size_t lstmc_wanted_bytes()
-    int lstmc_cell_count()
-    int lstmc_describe_cell(int, lstmc_cell *)
-    int lstmc_packed_size(const lstmc_layer *, Py_ssize_t *)
-    int lstmc_tape_size(const lstmc_layer *, Py_ssize_t, Py_ssize_t *)
-    int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *, void *)
-    int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)
-    int lstmc_forward(lstmc_call *)
-    int lstmc_backward(lstmc_call *)
-    int lstmc_dense(int, const void *, const void *, const void *, void *,
-                    Py_ssize_t, Py_ssize_t, Py_ssize_t, int)
-    int lstmc_adam(int, const lstmc_solver *, void *, const void *, void *, void *,
-                   Py_ssize_t)
-    int lstmc_sgd(int, const lstmc_solver *, void *, const void *, void *, Py_ssize_t)
-    int lstmc_squared_norm(int, const void *, Py_ssize_t, double *)
-    int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
-                      unsigned long long)
-    int lstmc_choose_target(const char *)
-    const char *lstmc_target()
-    int lstmc_has_target(const char *)
-    void lstmc_set_threads(int)
-    void lstmc_set_quota(int)
-    int lstmc_threads(int)
-    int lstmc_has_openmp()
+from lstmc.lstmc cimport *
 
 ctypedef fused real:
     float
@@ -141,7 +64,7 @@ def cells():
 
 
 cdef class Layer:
-    """One layer of cells in one or two directions: sizes, packing, forward, backward."""
+    """One layer of cells in one or two directions: its sizes, and packing."""
 
     cdef lstmc_layer layer
     cdef readonly int states
@@ -175,14 +98,16 @@ cdef class Layer:
     def pack(self, const real[:, ::1] w, const real[:, ::1] r, const real[::1] b,
              real[::1] packed, int side):
         """Pack one direction's weights into its half of `packed`."""
-        self.check_parameters(w.shape[0] * w.shape[1], r.shape[0] * r.shape[1], b.shape[0], packed.shape[0], side)
+        self.check_parameters(w.shape[0] * w.shape[1], r.shape[0] * r.shape[1],
+                              b.shape[0], packed.shape[0], side)
         cdef Py_ssize_t start = self.packed_size // self.layer.directions * side
         check(lstmc_pack(&self.layer, &w[0, 0], &r[0, 0], &b[0], &packed[start]))
 
     def unpack(self, const real[::1] packed, real[:, ::1] w, real[:, ::1] r,
                real[::1] b, int side):
         """The way back of `pack`."""
-        self.check_parameters(w.shape[0] * w.shape[1], r.shape[0] * r.shape[1], b.shape[0], packed.shape[0], side)
+        self.check_parameters(w.shape[0] * w.shape[1], r.shape[0] * r.shape[1],
+                              b.shape[0], packed.shape[0], side)
         cdef Py_ssize_t start = self.packed_size // self.layer.directions * side
         check(lstmc_unpack(&self.layer, &packed[start], &w[0, 0], &r[0, 0], &b[0]))
 
@@ -238,7 +163,8 @@ cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
     expect(offsets.shape[0] > 0, "offsets", offsets.shape[0], "at least 1")
     expect(x.shape[0] == offsets[offsets.shape[0] - 1], "x", x.shape[0], "all steps")
     expect(x.shape[1] == self.layer.inputs, "x", x.shape[1], self.layer.inputs)
-    expect(weights.shape[0] == self.packed_size, "weights", weights.shape[0], self.packed_size)
+    expect(weights.shape[0] == self.packed_size, "weights", weights.shape[0],
+           self.packed_size)
     call.layer = self.layer
     call.samples = offsets.shape[0] - 1
     call.offsets = &offsets[0]
@@ -255,8 +181,8 @@ def forward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
             real[::1] tape, int threads):
     """Run a layer; y and tape may be None; returns the slabs that the tape is cut into.
 
-    x (steps, inputs); y (steps, directions * units); state, new_state: a tuple of arrays
-    (directions, samples, units), state None: zeros; tape: `tape_size(steps)` reals.
+    x (steps, inputs); y (steps, directions * units); state, new_state: a tuple of
+    arrays (directions, samples, units), state None: zeros; tape: `tape_size(steps)`.
     """
     cdef lstmc_call call
     memset(&call, 0, sizeof(call))
@@ -265,7 +191,8 @@ def forward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
     fill_call[real](layer, &call, offsets, x, weights, threads)
     if y is not None:
         wanted = (steps, layer.layer.directions * layer.layer.units)
-        expect((y.shape[0], y.shape[1]) == wanted, "y", (y.shape[0], y.shape[1]), wanted)
+        got = (y.shape[0], y.shape[1])
+        expect(got == wanted, "y", got, wanted)
         if y.shape[0] > 0:
             call.y = &y[0, 0]
     fill_states[real](layer, state, False, call.samples, before, &call, 0)
@@ -286,40 +213,46 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
              const real[::1] weights, const real[:, ::1] y, tuple state,
              real[::1] tape, Py_ssize_t slabs, const real[:, ::1] dy, tuple dstate,
              real[:, ::1] dx, tuple dstate_before, real[::1] gradient, int threads):
-    """The way back of a forward with a tape; dy, dstate, dx and dstate_before may be None.
+    """The way back of a forward with a tape.
+
+    dy, dstate, dx and dstate_before may be None.
 
     `tape` is used up. `gradient` has the size of `weights` and is overwritten.
     """
     cdef lstmc_call call
     memset(&call, 0, sizeof(call))
     cdef int side, status
-    cdef Py_ssize_t steps = x.shape[0], each
+    cdef Py_ssize_t steps = x.shape[0], each, each_tape
     fill_call[real](layer, &call, offsets, x, weights, threads)
     wanted = (steps, layer.layer.directions * layer.layer.units)
-    expect((y.shape[0], y.shape[1]) == wanted, "y", (y.shape[0], y.shape[1]), wanted)
+    got = (y.shape[0], y.shape[1])
+    expect(got == wanted, "y", got, wanted)
     size = layer.tape_size(steps)
     expect(tape.shape[0] == size, "tape", tape.shape[0], size)
-    expect(gradient.shape[0] == weights.shape[0], "gradient", gradient.shape[0], weights.shape[0])
+    expect(gradient.shape[0] == weights.shape[0], "gradient", gradient.shape[0],
+           weights.shape[0])
     call.slabs = slabs
     if steps > 0:
         call.y = <void *>&y[0, 0]
     if dy is not None:
-        expect((dy.shape[0], dy.shape[1]) == wanted, "dy", (dy.shape[0], dy.shape[1]), wanted)
+        got = (dy.shape[0], dy.shape[1])
+        expect(got == wanted, "dy", got, wanted)
         if steps > 0:
             call.dy = &dy[0, 0]
     if dx is not None:
         got = (dx.shape[0], dx.shape[1])
-        expect(got == (steps, layer.layer.inputs), "dx", got, (steps, layer.layer.inputs))
+        expect(got == (steps, x.shape[1]), "dx", got, (steps, x.shape[1]))
         if steps > 0:
             call.dx = &dx[0, 0]
     fill_states[real](layer, state, False, call.samples, before, &call, 0)
     fill_states[real](layer, dstate, False, call.samples, d_after, &call, 0)
     fill_states[real](layer, dstate_before, True, call.samples, d_before, &call, 0)
     each = layer.packed_size // layer.layer.directions
+    each_tape = tape.shape[0] // layer.layer.directions
     for side in range(layer.layer.directions):
         call.direction[side].gradient = &gradient[side * each]
         if steps > 0:
-            call.direction[side].tape = &tape[side * (tape.shape[0] // layer.layer.directions)]
+            call.direction[side].tape = &tape[side * each_tape]
     with nogil:
         status = lstmc_backward(&call)
     check(status)
@@ -358,12 +291,13 @@ def adam_step(real[::1] weights, const real[::1] gradient, real[::1] m, real[::1
         epsilon=epsilon, step=step, momentum=0, nesterov=0)
     cdef Py_ssize_t size = weights.shape[0]
     cdef int status, dtype = code[real](0)
-    expect(gradient.shape[0] == size and m.shape[0] == size and v.shape[0] == size, "adam",
-           (gradient.shape[0], m.shape[0], v.shape[0]), size)
+    sizes = (gradient.shape[0], m.shape[0], v.shape[0])
+    expect(sizes == (size, size, size), "adam", sizes, size)
     if size == 0:
         return
     with nogil:
-        status = lstmc_adam(dtype, &solver, &weights[0], &gradient[0], &m[0], &v[0], size)
+        status = lstmc_adam(dtype, &solver, &weights[0], &gradient[0], &m[0], &v[0],
+                            size)
     check(status)
 
 
@@ -380,7 +314,8 @@ def sgd_step(real[::1] weights, const real[::1] gradient, real[::1] velocity, *,
     if size == 0:
         return
     with nogil:
-        status = lstmc_sgd(dtype, &solver, &weights[0], &gradient[0], &velocity[0], size)
+        status = lstmc_sgd(dtype, &solver, &weights[0], &gradient[0], &velocity[0],
+                           size)
     check(status)
 
 
@@ -396,7 +331,8 @@ def squared_norm(const real[::1] x):
     return out
 
 
-def dropout(real[::1] x, double rate, unsigned long long seed, unsigned long long stream):
+def dropout(real[::1] x, double rate, unsigned long long seed,
+            unsigned long long stream):
     """Drop elements in place by a counter; the same call on a gradient goes back."""
     cdef int status, dtype = code[real](0)
     if x.shape[0] == 0:

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import math
 import os
+from importlib import import_module
 from pathlib import Path
 
-from . import _core
+# What libgomp's threads may spin for work or at a barrier before they sleep, in rounds
+# of its loop: some tens of microseconds. Its own 300,000 keep whole cores busy between
+# calls, and where cores are short a thread spins in the place of the one it waits for.
+SPIN = "10000"
+
+
+def _open_core():
+    """The compiled core, its OpenMP runtime told to spin briefly if nobody says more.
+
+    The runtime reads its environment when it is loaded, and only then.
+    """
+    said = "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ
+    if said:
+        return import_module("._core", __package__)
+    os.environ["GOMP_SPINCOUNT"] = SPIN
+    try:
+        return import_module("._core", __package__)
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+_core = _open_core()
 
 
 def quota(root="/") -> int:
@@ -81,8 +103,8 @@ def set_num_threads(n: int | None) -> None:
     Parameters
     ----------
     n : int or None
-        At least 1; None goes back to LSTMC_NUM_THREADS, or else OMP_NUM_THREADS, or else
-        the CPUs that affinity and cgroup quota grant.
+        At least 1; None goes back to LSTMC_NUM_THREADS, or else OMP_NUM_THREADS, or
+        else the CPUs that affinity and cgroup quota grant.
 
     Raises
     ------

@@ -13,9 +13,10 @@ def cells() -> list[dict]:
     Returns
     -------
     list of dict
-        For each cell: name, title, equations, source (the paper), columns (of the affine
-        map: name and the blocks of W, R and b), states, saved (reals kept for backward
-        per step and unit), squashes (whether it takes ``output_activation``).
+        For each cell: name, title, equations, source (the paper), columns (of the
+        affine map: name and the blocks of W, R and b), states, saved (reals kept for
+        backward per step and unit), squashes (whether it takes
+        ``output_activation``).
 
     Examples
     --------
@@ -50,7 +51,7 @@ def _why_threads() -> str:
 
 
 def show_config() -> None:
-    """Print the version, the instruction set chosen and why, and the threads and why."""
+    """Print the version, the instruction set and the threads chosen, and why."""
     from . import __version__
 
     print(f"lstmc {__version__}")

@@ -1,4 +1,4 @@
-"""What all layers share: weights in one flat master copy that a solver updates in place."""
+"""What all layers share: one flat master copy of weights, which a solver updates."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Layer:
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
-        """Copies of the parameters by PyTorch's names, read-only; see load_parameters."""
+        """Copies by PyTorch's names, read-only; see load_parameters."""
         parameters = self._read()
         for array in parameters.values():
             array.flags.writeable = False

@@ -1,0 +1,80 @@
+"""Types of the compiled core; what it does stands in _core.pyx."""
+
+from typing import Any
+
+import numpy as np
+
+def cells() -> list[dict[str, Any]]: ...
+
+class Layer:
+    states: int
+    packed_size: int
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        directions: int,
+        identity_output: bool,
+    ) -> None: ...
+    def tape_size(self, steps: int) -> int: ...
+    def pack(
+        self,
+        w: np.ndarray,
+        r: np.ndarray,
+        b: np.ndarray,
+        packed: np.ndarray,
+        side: int,
+    ) -> None: ...
+    def unpack(
+        self,
+        packed: np.ndarray,
+        w: np.ndarray,
+        r: np.ndarray,
+        b: np.ndarray,
+        side: int,
+    ) -> None: ...
+
+forward: dict[str, Any]  # by "float" or "double"
+backward: dict[str, Any]
+
+def dense(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    out: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def adam_step(
+    weights: np.ndarray,
+    gradient: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    *,
+    scale: float,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    step: int,
+) -> None: ...
+def sgd_step(
+    weights: np.ndarray,
+    gradient: np.ndarray,
+    velocity: np.ndarray,
+    *,
+    scale: float,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None: ...
+def squared_norm(x: np.ndarray) -> float: ...
+def dropout(x: np.ndarray, rate: float, seed: int, stream: int) -> None: ...
+def choose_target(name: str) -> None: ...
+def target() -> str: ...
+def targets() -> list[str]: ...
+def set_threads(threads: int) -> None: ...
+def set_quota(cpus: int) -> None: ...
+def threads(wanted: int = 0) -> int: ...
+def has_openmp() -> bool: ...

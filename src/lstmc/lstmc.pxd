@@ -1,0 +1,80 @@
+# The C API of csrc/include/lstmc.h, as Cython sees it.
+
+cdef extern from "lstmc.h" nogil:
+    enum:
+        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_FLOAT32, LSTMC_FLOAT64
+        LSTMC_MAX_STATES
+
+    ctypedef struct lstmc_cell:
+        const char *name
+        const char *title
+        const char *equations
+        const char *source
+        int columns
+        const char *column[8]
+        int w[8]
+        int r[8]
+        int b[8]
+        int w_blocks, r_blocks, b_blocks
+        int states
+        const char *state[4]
+        int saved
+        int squashes
+
+    ctypedef struct lstmc_layer:
+        int cell, dtype
+        Py_ssize_t inputs, units
+        int directions, identity_output
+
+    ctypedef struct lstmc_direction:
+        const void *weights
+        const void *before[4]
+        void *after[4]
+        void *tape
+        const void *d_after[4]
+        void *d_before[4]
+        void *gradient
+
+    ctypedef struct lstmc_call:
+        lstmc_layer layer
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        const void *x
+        void *y
+        const void *dy
+        void *dx
+        lstmc_direction direction[2]
+        int threads
+        Py_ssize_t slabs
+
+    ctypedef struct lstmc_solver:
+        double scale, learning_rate, beta_1, beta_2, epsilon
+        long long step
+        double momentum
+        int nesterov
+
+    const char *lstmc_message(int)
+    size_t lstmc_wanted_bytes()
+    int lstmc_cell_count()
+    int lstmc_describe_cell(int, lstmc_cell *)
+    int lstmc_packed_size(const lstmc_layer *, Py_ssize_t *)
+    int lstmc_tape_size(const lstmc_layer *, Py_ssize_t, Py_ssize_t *)
+    int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *, void *)
+    int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)
+    int lstmc_forward(lstmc_call *)
+    int lstmc_backward(lstmc_call *)
+    int lstmc_dense(int, const void *, const void *, const void *, void *,
+                    Py_ssize_t, Py_ssize_t, Py_ssize_t, int)
+    int lstmc_adam(int, const lstmc_solver *, void *, const void *, void *, void *,
+                   Py_ssize_t)
+    int lstmc_sgd(int, const lstmc_solver *, void *, const void *, void *, Py_ssize_t)
+    int lstmc_squared_norm(int, const void *, Py_ssize_t, double *)
+    int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
+                      unsigned long long)
+    int lstmc_choose_target(const char *)
+    const char *lstmc_target()
+    int lstmc_has_target(const char *)
+    void lstmc_set_threads(int)
+    void lstmc_set_quota(int)
+    int lstmc_threads(int)
+    int lstmc_has_openmp()
