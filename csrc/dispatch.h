@@ -4,6 +4,11 @@
 
 #include "lstmc.h"
 
+/* Threads of a call; `members` of them share a slab of rows. */
+typedef struct {
+    int threads, members;
+} Team;
+
 typedef struct {
     int lanes; /* reals in a panel */
     int cell_count;
@@ -13,11 +18,9 @@ typedef struct {
     void (*pack)(const lstmc_layer *, void *w, void *r, void *b, void *packed,
                  int to_packed);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */
-    ptrdiff_t (*workspace)(const lstmc_call *, ptrdiff_t longest, int backward);
-    void (*forward)(const lstmc_call *, ptrdiff_t longest, int threads,
-                    void *workspace);
-    void (*backward)(const lstmc_call *, ptrdiff_t longest, int threads,
-                     void *workspace);
+    ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
+    void (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
+    void (*backward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
     void (*dense)(const void *x, const void *w, const void *b, void *y, ptrdiff_t rows,
                   ptrdiff_t inputs, ptrdiff_t outputs, int threads);
     void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,

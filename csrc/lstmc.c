@@ -199,15 +199,44 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
 /* --- forward and backward -------------------------------------------------------- */
 
 /* Rows of a slab at most: its states stay in the second-level cache. */
-#define SLAB_ROWS 128
+#define SLAB_ROWS 64
+/* Bytes of weights of a direction from which on threads rather read a part of them each
+ * than all of them each: they come from memory, at every step. */
+#define LARGE_WEIGHTS (8 << 20)
+/* Rows a thread below which it rather has all rows of some units. */
+#define FEW_ROWS 3
+/* Units of a thread at least, when threads share the rows. */
+#define OWN_UNITS 64
 
-static ptrdiff_t count_slabs(const lstmc_call *call, int threads)
+static int shares_units(const lstmc_call *call, int threads)
 {
-    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
-    slabs = (slabs + threads - 1) / threads * threads;
-    if (slabs > call->samples)
-        slabs = call->samples;
-    return slabs > 0 ? slabs : 1;
+    const lstmc_layer *layer = &call->layer;
+    const ptrdiff_t reals = kernels_of(layer->dtype)->packed_size(layer);
+    const int large = reals * (layer->dtype == LSTMC_FLOAT64 ? 8 : 4) > LARGE_WEIGHTS;
+    const int few = call->samples * layer->directions < FEW_ROWS * threads;
+    return (large || few) && layer->units >= (ptrdiff_t)OWN_UNITS * threads;
+}
+
+/* Who does what decides about time alone, never about a bit of the results. The tape is
+ * cut into slabs, so backward takes those of forward. */
+static Team plan_team(lstmc_call *call, int threads, int backward)
+{
+    const int sharing = shares_units(call, threads);
+    if (!backward) {
+        ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
+        if (!sharing)
+            slabs = (slabs + threads - 1) / threads * threads;
+        if (slabs > call->samples)
+            slabs = call->samples;
+        call->slabs = slabs > 0 ? slabs : 1;
+    }
+    const ptrdiff_t jobs = call->slabs * call->layer.directions;
+    Team team = {.threads = threads, .members = 1};
+    if (sharing && jobs < threads)
+        team.members = threads / (int)jobs;
+    else if (!backward && jobs < threads)
+        team.threads = (int)jobs;
+    return team;
 }
 
 static double work(const lstmc_call *call)
@@ -225,11 +254,11 @@ static int run(lstmc_call *call, int backward)
     CHECK(check_call(call, backward, &longest));
     const Kernels *kernels = kernels_of(call->layer.dtype);
     const int threads = take_threads(call->threads, (backward ? 2 : 1) * work(call));
-    if (!backward)
-        call->slabs = count_slabs(call, threads);
-    void *workspace = take_memory((size_t)kernels->workspace(call, longest, backward));
+    const Team team = plan_team(call, threads, backward);
+    void *workspace =
+        take_memory((size_t)kernels->workspace(call, team, longest, backward));
     if (workspace) {
-        (backward ? kernels->backward : kernels->forward)(call, longest, threads,
+        (backward ? kernels->backward : kernels->forward)(call, team, longest,
                                                           workspace);
         give_memory(workspace);
     }

@@ -18,9 +18,9 @@ extern int omp_pause_resource_all(omp_pause_resource_t) __attribute__((weak));
 #include <pthread.h>
 #endif
 
-/* Waking a team takes about 1 us, and a core does some 50 operations a ns: below this a
- * second thread saves less than it costs. */
-#define SMALL_WORK 4e5
+/* Waking a team takes a microsecond or some and its barriers as much again, while a
+ * core does some 50 operations in a nanosecond: what takes less than 60 us stays alone. */
+#define SMALL_WORK 3e6
 
 static atomic_int set_threads, quota, taken;
 

@@ -5,7 +5,11 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#include <stdatomic.h>
 #include <stdint.h>
+#if !defined(_WIN32)
+#include <sched.h>
+#endif
 
 /* Denormals cost up to 27 times the time of a training step: they are flushed inside
  * our threads, and the caller's mode comes back afterwards. */
@@ -35,6 +39,45 @@ static inline void restore_mode(FloatMode mode)
     __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 #else
     (void)mode;
+#endif
+}
+
+/* A few threads that wait for one another thousands of times in a call. They spin,
+ * since a step may take a microsecond, but not for ever: where cores are short, the one
+ * that is waited for needs the core. */
+typedef struct {
+    _Alignas(128) atomic_int arrived; /* a line of its own, and its neighbour's */
+    atomic_int round;
+} Barrier;
+
+#define SPINS 4000 /* some 50 microseconds */
+
+static inline void rest(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static inline void wait_for(Barrier *barrier, int members)
+{
+    if (members == 1)
+        return;
+    const int round = atomic_load_explicit(&barrier->round, memory_order_relaxed);
+    if (atomic_fetch_add(&barrier->arrived, 1) + 1 == members) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->round, round + 1, memory_order_release);
+        return;
+    }
+    for (int spin = 0;
+         atomic_load_explicit(&barrier->round, memory_order_acquire) == round; ++spin)
+        if (spin < SPINS)
+            rest();
+#if !defined(_WIN32)
+        else
+            sched_yield();
 #endif
 }
 

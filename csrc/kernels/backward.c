@@ -4,89 +4,93 @@
 
 static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
 
+static idx block_size(const Sequence *s) { return slab_rows(s, 0) * PANEL; }
+
 idx NAME(backward_scratch)(const Sequence *s)
 {
-    return s->plan.cell->states * state_size(&s->plan, slab_rows(s, 0)) + GROUP * PANEL;
+    return s->plan.cell->states * state_size(&s->plan, slab_rows(s, 0)) +
+           s->members * block_size(s);
 }
 
-static void lay_out_backward(Job *job, real *scratch)
+static void lay_out(Job *job, real *scratch)
 {
     const Plan *plan = &job->s->plan;
     for (int k = 0; k < plan->cell->states; ++k, scratch += state_size(plan, job->rows))
         job->state[k] = scratch;
-    job->block = scratch;
+    job->block = scratch + job->share.member * block_size(job->s);
 }
 
-/* dh += R' da of the step after; the rows that ran it are the first `after`. */
-static void pull_hidden(const Job *job, const Step *step, const real *tape, idx after,
-                        idx p, idx r)
+/* dh += R' da of the step after, for one panel; the first `after` rows ran it. */
+static void pull_hidden(const Job *job, const real *tape, idx after, idx p)
 {
     const Plan *plan = &job->s->plan;
+    real *dh = job->state[0] + p * job->rows * PANEL;
     const Product product = {
-        .rows = min_idx(after - r, step->rows),
+        .rows = after,
         .panels = 1,
-        .a = tape + (r * plan->slots + plan->h_first) * PANEL,
+        .a = tape + plan->h_first * PANEL,
         .a_row = plan->slots * PANEL,
         .runs = plan->panels,
         .run = plan->h_count * PANEL,
         .skip = after * plan->slots * PANEL,
         .b = job->d->transposed_h + p * plan->panels * plan->h_count * PANEL * PANEL,
-        .start = step->s[0],
+        .start = dh,
         .start_row = PANEL,
-        .c = step->s[0],
+        .c = dh,
         .c_row = PANEL,
     };
-    if (product.rows > 0)
-        NAME(product)(&product);
+    NAME(product)(&product);
 }
 
-static void add_output_gradient(const Job *job, const Step *step, idx t, idx p, idx r)
+static void add_panel(const real *from, idx width, real *to)
+{
+    if (width == PANEL)
+        EACH_VECTOR (j)
+            ((vec *)to)[j] += ((const loose *)from)[j];
+    else
+        for (idx j = 0; j < width; ++j)
+            to[j] += from[j];
+}
+
+static void add_output_gradient(const Job *job, idx t, idx active, idx p)
 {
     const Sequence *s = job->s;
     const idx n = s->plan.units, width = min_idx(PANEL, n - p * PANEL);
-    for (idx k = 0; s->dy && k < step->rows; ++k) {
-        const real *from =
-            s->dy + (step_of(job, r + k, t) * s->directions + job->side) * n;
-        real *to = step->s[0] + k * PANEL;
-        for (idx j = 0; j < width; ++j)
-            to[j] += from[p * PANEL + j];
+    real *dh = job->state[0] + p * job->rows * PANEL;
+    for (idx r = 0; s->dy && r < active; ++r) {
+        const idx row = step_of(job, r, t) * s->directions + job->side;
+        add_panel(s->dy + row * n + p * PANEL, width, dh + r * PANEL);
     }
 }
 
-static void step_backward(const Job *job, idx t, idx active, idx after, real *tape)
+static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const real *tape_after = tape + active * plan->panels * plan->slots * PANEL;
-    const idx groups = (active + GROUP - 1) / GROUP;
-    for (idx p = 0; p < plan->panels; ++p)
-        for (idx group = 0; group < groups; ++group) {
-            const idx r = active * group / groups;
-            Step step = {.rows = active * (group + 1) / groups - r,
-                         .panels = 1,
-                         .slots = plan->slots,
-                         .identity = job->s->identity,
-                         .a = tape + (p * active + r) * plan->slots * PANEL};
-            for (int k = 0; k < plan->cell->states; ++k)
-                step.s[k] = job->state[k] + (p * job->rows + r) * PANEL;
-            pull_hidden(job, &step, tape_after, after, p, r);
-            add_output_gradient(job, &step, t, p, r);
-            plan->cell->backward(step);
-        }
+    const idx size = active * plan->slots * PANEL;
+    for (idx p = job->first; p < job->last; ++p) {
+        Step step = {.rows = active,
+                     .panels = 1,
+                     .slots = plan->slots,
+                     .identity = job->s->identity,
+                     .a = tape + p * size};
+        for (int k = 0; k < plan->cell->states; ++k)
+            step.s[k] = job->state[k] + p * job->rows * PANEL;
+        pull_hidden(job, tape + plan->panels * size, after, p);
+        add_output_gradient(job, t, active, p);
+        plan->cell->backward(step);
+    }
 }
 
 /* dx = W' da */
 static void pull_input(const Job *job, idx t, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx groups = (active + GROUP - 1) / GROUP;
-    for (idx q = 0; job->d->dx && q < panels_of(plan->inputs); ++q)
-        for (idx group = 0; group < groups; ++group) {
-            const idx r = active * group / groups,
-                      rows = active * (group + 1) / groups - r;
+    if (job->d->dx)
+        EACH_OWN_ROW (job, q, panels_of(plan->inputs)) {
             const Product product = {
-                .rows = rows,
+                .rows = active,
                 .panels = 1,
-                .a = tape + (r * plan->slots + plan->x_first) * PANEL,
+                .a = tape + plan->x_first * PANEL,
                 .a_row = plan->slots * PANEL,
                 .runs = plan->panels,
                 .run = plan->x_count * PANEL,
@@ -99,9 +103,9 @@ static void pull_input(const Job *job, idx t, idx active, const real *tape)
             };
             NAME(product)(&product);
             const idx width = min_idx(PANEL, plan->inputs - q * PANEL);
-            for (idx k = 0; k < rows; ++k)
-                memcpy(job->d->dx + step_of(job, r + k, t) * plan->inputs + q * PANEL,
-                       job->block + k * PANEL, (size_t)width * sizeof(real));
+            for (idx r = 0; r < active; ++r)
+                memcpy(job->d->dx + step_of(job, r, t) * plan->inputs + q * PANEL,
+                       job->block + r * PANEL, (size_t)width * sizeof(real));
         }
 }
 
@@ -111,7 +115,7 @@ static void note_rows(const Job *job, idx t, idx active, const real *tape,
 {
     const Sequence *s = job->s;
     const Plan *plan = &s->plan;
-    for (idx r = 0; r < active; ++r) {
+    EACH_OWN_ROW (job, r, active) {
         const real *h = sample_row(job, job->d->before[0], r);
         if (t > 0)
             h = s->y +
@@ -125,15 +129,13 @@ static void note_rows(const Job *job, idx t, idx active, const real *tape,
     }
 }
 
-static void finish_backward(const Job *job, idx active, const real *tape)
+static void store_before(const Job *job, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
-    for (idx p = 0; p < plan->panels; ++p) {
-        Step step = {.rows = active, .s = {job->state[0] + p * job->rows * PANEL}};
-        if (active > 0)
-            pull_hidden(job, &step, tape, active, p, 0);
-    }
-    for (idx r = 0; r < job->rows; ++r)
+    for (idx p = job->first; p < job->last; ++p)
+        pull_hidden(job, tape, active, p);
+    wait_for_crew(job);
+    EACH_OWN_ROW (job, r, job->rows)
         for (int k = 0; k < plan->cell->states; ++k)
             if (job->d->d_before[k])
                 store_state(job, k, r,
@@ -141,16 +143,17 @@ static void finish_backward(const Job *job, idx active, const real *tape)
                                 job->s->sample[row_of(job, r)] * plan->units);
 }
 
-/* Steps first <= t < last of job k, backward. */
-static void run_backward(const Sequence *s, idx k, idx first, idx last)
+/* Steps first <= t < last of job k. */
+static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
 {
     const Plan *plan = &s->plan;
-    Job job = make_job(s, k);
-    lay_out_backward(&job, s->scratch + k * s->scratch_size);
+    Job job = make_job(s, k, share);
+    lay_out(&job, s->scratch + k * s->scratch_size);
     if (last == s->steps)
-        for (idx r = 0; r < job.rows; ++r)
+        EACH_OWN_ROW (&job, r, job.rows)
             for (int j = 0; j < plan->cell->states; ++j)
                 load_state(&job, j, r, sample_row(&job, job.d->d_after[j], r));
+    wait_for_crew(&job);
     idx active = 0;
     while (active < job.rows && length_of(&job, active) > last)
         ++active;
@@ -160,29 +163,31 @@ static void run_backward(const Sequence *s, idx k, idx first, idx last)
         while (active < job.rows && length_of(&job, active) > t)
             ++active;
         tape -= active * plan->panels * plan->slots * PANEL;
-        step_backward(&job, t, active, after, tape);
+        run_step(&job, t, active, after, tape);
+        wait_for_crew(&job);
         pull_input(&job, t, active, tape);
         note_rows(&job, t, active, tape,
                   s->row_table[job.side] + s->total[t] - s->total[first]);
     }
     if (first == 0)
-        finish_backward(&job, active, tape);
+        store_before(&job, active, tape);
 }
 
 void NAME(sequence_backward)(const Sequence *s)
 {
-    const idx jobs = s->slabs * s->directions, window = window_steps(s);
+    const idx window = window_steps(s);
     const idx reals = s->total[s->steps] * s->plan.inputs;
 #pragma omp parallel num_threads(s->threads)
     {
         const FloatMode mode = flush_denormals();
+        const Place place = my_place(s);
         NAME(clear_gradient)(s);
         for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
             const idx first = max_idx(0, last - window);
             const idx rows = s->total[last] - s->total[first];
-#pragma omp for schedule(static, 1)
-            for (idx k = 0; k < jobs; ++k)
-                run_backward(s, k, first, last);
+            EACH_OWN_JOB (s, place, k)
+                run_job(s, k, place.share, first, last);
+#pragma omp barrier
             NAME(pack_rows)(s, rows);
             NAME(weight_gradient)(s, rows);
             more = first > 0;

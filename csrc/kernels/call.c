@@ -103,7 +103,8 @@ static void fill_direction(Direction *d, const lstmc_direction *from)
 }
 
 /* The arrays of a call; their place in the workspace when there is one. */
-static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena *arena)
+static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int backward,
+                        Arena *arena)
 {
     Sequence s = {.plan = plan_of(&call->layer),
                   .identity = call->layer.identity_output,
@@ -111,6 +112,8 @@ static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena
                   .rows = call->samples,
                   .steps = longest,
                   .slabs = call->slabs,
+                  .threads = team.threads,
+                  .members = team.members,
                   .offset = call->offsets,
                   .x = call->x,
                   .y = call->y,
@@ -119,6 +122,9 @@ static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));
+    for (int side = 0; side < s.directions; ++side)
+        s.origin[side] = take(arena, s.rows, sizeof(idx));
+    s.barrier = take(arena, s.slabs * s.directions + 1, sizeof(Barrier));
     s.scratch_size =
         panels_of(backward ? NAME(backward_scratch)(&s) : NAME(forward_scratch)(&s)) *
         PANEL;
@@ -142,15 +148,15 @@ static Sequence lay_out(const lstmc_call *call, idx longest, int backward, Arena
     return s;
 }
 
-static idx workspace(const lstmc_call *call, idx longest, int backward)
+static idx workspace(const lstmc_call *call, Team team, idx longest, int backward)
 {
     Arena arena = {0};
-    lay_out(call, longest, backward, &arena);
+    lay_out(call, team, longest, backward, &arena);
     return arena.used;
 }
 
-/* Longest first, equal ones in their order, by counting. */
-static void sort_rows(const Sequence *s)
+/* Longest first, equal ones in their order, by counting. Barriers start anew. */
+static void prepare_rows(const Sequence *s)
 {
     idx *sample = (idx *)s->sample, *length = (idx *)s->length,
         *total = (idx *)s->total;
@@ -166,7 +172,10 @@ static void sort_rows(const Sequence *s)
         const idx own = s->offset[j + 1] - s->offset[j], row = total[own]++;
         sample[row] = j;
         length[row] = own;
+        for (int side = 0; side < s->directions; ++side)
+            ((idx *)s->origin[side])[row] = s->offset[j] + (side ? own - 1 : 0);
     }
+    memset(s->barrier, 0, (size_t)(s->slabs * s->directions) * sizeof(Barrier));
     idx active = s->rows;
     total[0] = 0;
     for (idx t = 0; t < s->steps; ++t) {
@@ -176,21 +185,19 @@ static void sort_rows(const Sequence *s)
     }
 }
 
-static void forward(const lstmc_call *call, idx longest, int threads, void *memory)
+static void forward(const lstmc_call *call, Team team, idx longest, void *memory)
 {
     Arena arena = {.base = memory};
-    Sequence s = lay_out(call, longest, 0, &arena);
-    s.threads = (int)max_idx(1, min_idx(threads, s.slabs * s.directions));
-    sort_rows(&s);
+    Sequence s = lay_out(call, team, longest, 0, &arena);
+    prepare_rows(&s);
     NAME(sequence_forward)(&s);
 }
 
-static void backward(const lstmc_call *call, idx longest, int threads, void *memory)
+static void backward(const lstmc_call *call, Team team, idx longest, void *memory)
 {
     Arena arena = {.base = memory};
-    Sequence s = lay_out(call, longest, 1, &arena);
-    s.threads = threads;
-    sort_rows(&s);
+    Sequence s = lay_out(call, team, longest, 1, &arena);
+    prepare_rows(&s);
     for (int side = 0; side < s.directions; ++side) {
         Direction *d = s.direction + side;
         NAME(transpose_hidden)(&s.plan, d->weights, d->transposed_h);

@@ -1,6 +1,9 @@
-/* forward.c - takes every cell through time: a step is one product for all columns of a
- * block of units, then P on that block while it lies in the first-level cache. */
+/* forward.c - takes every cell through time: a step is one product for all columns of
+ * a block of units, then P on that block while it lies near. */
 #include "job.h"
+
+/* Rows times panels that one product fills at least, if there are so many. */
+#define BLOCK 24
 
 static idx hidden_row(const Plan *plan)
 {
@@ -9,10 +12,14 @@ static idx hidden_row(const Plan *plan)
            PANEL; /* an odd number of lines: rows in different sets */
 }
 
-/* Panels of a group: so many that a few rows still fill the block. */
 static idx panels_at_once(const Plan *plan, idx rows)
 {
-    return min_idx(plan->panels, max_idx(1, GROUP / rows));
+    return min_idx(plan->panels, max_idx(1, BLOCK / rows));
+}
+
+static idx block_size(const Plan *plan, idx rows)
+{
+    return max_idx(BLOCK, rows) * plan->slots * PANEL;
 }
 
 idx NAME(forward_scratch)(const Sequence *s)
@@ -20,10 +27,10 @@ idx NAME(forward_scratch)(const Sequence *s)
     const idx rows = slab_rows(s, 0);
     return 2 * rows * hidden_row(&s->plan) +
            (s->plan.cell->states - 1) * state_size(&s->plan, rows) +
-           GROUP * s->plan.slots * PANEL;
+           s->members * block_size(&s->plan, rows);
 }
 
-static void lay_out_forward(Job *job, real *scratch)
+static void lay_out(Job *job, real *scratch)
 {
     const Plan *plan = &job->s->plan;
     job->h_row = hidden_row(plan);
@@ -32,13 +39,13 @@ static void lay_out_forward(Job *job, real *scratch)
     real *next = job->hx[1] + job->rows * job->h_row;
     for (int k = 1; k < plan->cell->states; ++k, next += state_size(plan, job->rows))
         job->state[k] = next;
-    job->block = next;
+    job->block = next + job->share.member * block_size(plan, slab_rows(job->s, 0));
 }
 
-static void start_forward(const Job *job)
+static void load_states(const Job *job)
 {
     const Plan *plan = &job->s->plan;
-    for (idx r = 0; r < job->rows; ++r) {
+    EACH_OWN_ROW (job, r, job->rows) {
         const real *h = sample_row(job, job->d->before[0], r);
         real *to = job->hx[0] + r * job->h_row;
         for (idx j = 0; j < plan->panels * PANEL; ++j)
@@ -51,14 +58,24 @@ static void start_forward(const Job *job)
 static void copy_input(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
-    for (idx r = 0; r < active; ++r)
+    EACH_OWN_ROW (job, r, active)
         memcpy(job->hx[0] + r * job->h_row + plan->units,
                job->s->x + step_of(job, r, t) * plan->inputs,
                (size_t)plan->inputs * sizeof(real));
 }
 
-/* a = [h, x] [R, W] + b for a group of rows and panels. */
-static void fill_columns(const Job *job, const Step *step, idx p, idx r)
+static void copy_output(const Job *job, idx t, idx active)
+{
+    const Sequence *s = job->s;
+    const idx n = s->plan.units;
+    if (s->y)
+        EACH_OWN_ROW (job, r, active)
+            memcpy(s->y + (step_of(job, r, t) * s->directions + job->side) * n,
+                   job->hx[1] + r * job->h_row, (size_t)n * sizeof(real));
+}
+
+/* a = [h, x] [R, W] + b for the step's panels, which start at panel p. */
+static void fill_columns(const Job *job, const Step *step, idx p)
 {
     const Plan *plan = &job->s->plan;
     const real *weights = job->d->weights;
@@ -68,14 +85,13 @@ static void fill_columns(const Job *job, const Step *step, idx p, idx r)
         const idx unit_panels = step->panels, columns = reading->count;
         /* The longer of the two runs of panels goes into one product. */
         const int by_column = unit_panels > columns;
-        const idx products = by_column ? columns : unit_panels;
-        for (idx j = 0; j < products; ++j) {
+        for (idx j = 0; j < (by_column ? columns : unit_panels); ++j) {
             const idx panel = p + (by_column ? 0 : j);
             const idx column = reading->first + (by_column ? j : 0);
             const Product product = {
                 .rows = step->rows,
                 .panels = by_column ? unit_panels : columns,
-                .a = job->hx[0] + r * job->h_row + reading->k0,
+                .a = job->hx[0] + reading->k0,
                 .a_row = job->h_row,
                 .runs = 1,
                 .run = reading->k,
@@ -93,67 +109,60 @@ static void fill_columns(const Job *job, const Step *step, idx p, idx r)
     }
 }
 
-static void step_forward(const Job *job, idx active, real *tape)
+static void run_step(const Job *job, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx groups = (active + GROUP - 1) / GROUP;
     const idx at_once = panels_at_once(plan, active);
-    for (idx p = 0; p < plan->panels; p += at_once)
-        for (idx group = 0; group < groups; ++group) {
-            const idx r = active * group / groups;
-            Step step = {.rows = active * (group + 1) / groups - r,
-                         .panels = min_idx(at_once, plan->panels - p),
-                         .slots = plan->slots,
-                         .identity = job->s->identity,
-                         .h0 = job->hx[0] + r * job->h_row + p * PANEL,
-                         .h1 = job->hx[1] + r * job->h_row + p * PANEL,
-                         .h_row = job->h_row,
-                         .s_panel = job->rows * PANEL};
-            step.a_panel = (tape ? active : step.rows) * plan->slots * PANEL;
-            step.a = tape ? tape + (p * active + r) * plan->slots * PANEL : job->block;
-            for (int k = 1; k < plan->cell->states; ++k)
-                step.s[k] = job->state[k] + (p * job->rows + r) * PANEL;
-            fill_columns(job, &step, p, r);
-            plan->cell->forward(step);
-        }
-}
-
-static void copy_output(const Job *job, idx t, idx active)
-{
-    const Sequence *s = job->s;
-    const idx n = s->plan.units;
-    for (idx r = 0; s->y && r < active; ++r)
-        memcpy(s->y + (step_of(job, r, t) * s->directions + job->side) * n,
-               job->hx[1] + r * job->h_row, (size_t)n * sizeof(real));
+    for (idx p = job->first; p < job->last; p += at_once) {
+        Step step = {
+            .rows = active,
+            .panels = min_idx(at_once, job->last - p),
+            .slots = plan->slots,
+            .a_panel = active * plan->slots * PANEL,
+            .identity = job->s->identity,
+            .h0 = job->hx[0] + p * PANEL,
+            .h1 = job->hx[1] + p * PANEL,
+            .h_row = job->h_row,
+            .s_panel = job->rows * PANEL,
+        };
+        step.a = tape ? tape + p * step.a_panel : job->block;
+        for (int k = 1; k < plan->cell->states; ++k)
+            step.s[k] = job->state[k] + p * step.s_panel;
+        fill_columns(job, &step, p);
+        plan->cell->forward(step);
+    }
 }
 
 /* Row r has taken its last step (or has none): its states are final. */
-static void store_final(const Job *job, const real *hx, idx r)
+static void store_final(const Job *job, idx r)
 {
     const idx n = job->s->plan.units, sample = job->s->sample[row_of(job, r)];
     if (job->d->after[0])
-        memcpy(job->d->after[0] + sample * n, hx + r * job->h_row,
+        memcpy(job->d->after[0] + sample * n, job->hx[0] + r * job->h_row,
                (size_t)n * sizeof(real));
     for (int k = 1; k < job->s->plan.cell->states; ++k)
         if (job->d->after[k])
             store_state(job, k, r, job->d->after[k] + sample * n);
 }
 
-static void run_forward(const Sequence *s, idx k)
+static void run_job(const Sequence *s, idx k, Share share)
 {
     const Plan *plan = &s->plan;
-    Job job = make_job(s, k);
-    lay_out_forward(&job, s->scratch + k * s->scratch_size);
-    start_forward(&job);
+    Job job = make_job(s, k, share);
+    lay_out(&job, s->scratch + k * s->scratch_size);
+    load_states(&job);
     real *tape = job.tape;
     idx active = job.rows;
     for (idx t = 0;; ++t) {
         for (; active > 0 && length_of(&job, active - 1) == t; --active)
-            store_final(&job, job.hx[0], active - 1);
+            if ((active - 1) % share.members == share.member)
+                store_final(&job, active - 1);
         if (active == 0)
             return;
         copy_input(&job, t, active);
-        step_forward(&job, active, tape);
+        wait_for_crew(&job);
+        run_step(&job, active, tape);
+        wait_for_crew(&job);
         copy_output(&job, t, active);
         if (tape)
             tape += active * plan->panels * plan->slots * PANEL;
@@ -165,13 +174,12 @@ static void run_forward(const Sequence *s, idx k)
 
 void NAME(sequence_forward)(const Sequence *s)
 {
-    const idx jobs = s->slabs * s->directions;
 #pragma omp parallel num_threads(s->threads)
     {
         const FloatMode mode = flush_denormals();
-#pragma omp for schedule(static, 1)
-        for (idx k = 0; k < jobs; ++k)
-            run_forward(s, k);
+        const Place place = my_place(s);
+        EACH_OWN_JOB (s, place, k)
+            run_job(s, k, place.share);
         restore_mode(mode);
     }
 }

@@ -10,7 +10,14 @@
 #include <string.h>
 
 #include "kernels.h"
-#include "parallel.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+typedef struct {
+    int member, members;
+} Share;
 
 typedef struct {
     const Sequence *s;
@@ -20,7 +27,10 @@ typedef struct {
     idx h_row;              /* reals from a row of [h, x] to the next */
     real *hx[2];            /* (rows, h_row): [h, x] of this step and of the next */
     real *state[MAX_STATES]; /* (panels, rows, PANEL) */
-    real *block;            /* scratch of one group */
+    real *block; /* scratch of this member */
+    Share share;
+    Barrier *barrier;
+    idx first, last; /* panels of units that are this member's */
     real *tape;             /* of this job */
 } Job;
 
@@ -37,9 +47,7 @@ static inline idx length_of(const Job *job, idx r)
 /* The step of the flat arrays that row r sees at its own step t. */
 static inline idx step_of(const Job *job, idx r, idx t)
 {
-    const idx row = row_of(job, r);
-    const idx first = job->s->offset[job->s->sample[row]];
-    return first + (job->side ? job->s->length[row] - 1 - t : t);
+    return job->s->origin[job->side][row_of(job, r)] + (job->side ? -t : t);
 }
 
 static inline idx state_size(const Plan *plan, idx rows)
@@ -56,12 +64,16 @@ static inline idx tape_before(const Job *job, idx t)
     return steps * job->s->plan.panels * job->s->plan.slots * PANEL;
 }
 
-static inline Job make_job(const Sequence *s, idx k)
+static inline Job make_job(const Sequence *s, idx k, Share share)
 {
-    const idx slab = k % s->slabs;
+    const idx slab = k % s->slabs, panels = s->plan.panels;
     Job job = {
         .s = s, .side = (int)(k / s->slabs), .slab = slab, .rows = slab_rows(s, slab)};
     job.d = s->direction + job.side;
+    job.share = share;
+    job.barrier = s->barrier + k;
+    job.first = panels * share.member / share.members;
+    job.last = panels * (share.member + 1) / share.members;
     job.tape = job.d->tape;
     for (idx before = 0; job.tape && before < slab; ++before) {
         const Job other = {
@@ -92,5 +104,40 @@ static inline const real *sample_row(const Job *job, const real *states, idx r)
 {
     return states ? states + job->s->sample[row_of(job, r)] * job->s->plan.units : NULL;
 }
+
+/* Everything that the crew of a job wrote before is there for all of it. */
+static inline void wait_for_crew(const Job *job)
+{
+    wait_for(job->barrier, job->share.members);
+}
+
+/* Rows are shared out among the crew one by one. */
+#define EACH_OWN_ROW(job, r, rows) \
+    for (idx r = (job)->share.member; r < (rows); r += (job)->share.members)
+
+/* The calling thread's place in the team: its crew and its share there. */
+typedef struct {
+    idx crew, crews;
+    Share share;
+} Place;
+
+static inline Place my_place(const Sequence *s)
+{
+#if defined(_OPENMP)
+    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+#else
+    const int thread = 0, team = 1;
+#endif
+    const int members = s->members < team ? s->members : team;
+    return (Place){.crew = thread / members,
+                   .crews = team / members,
+                   .share = {.member = thread % members, .members = members}};
+}
+
+/* The jobs of the calling thread; a thread left over has none. */
+#define EACH_OWN_JOB(s, place, k)                                             \
+    for (idx k = (place).crew < (place).crews ? (place).crew                  \
+                                              : (s)->slabs * (s)->directions; \
+         k < (s)->slabs * (s)->directions; k += (place).crews)
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "cell.h"
 #include "lstmc.h"
+#include "parallel.h"
 
 /* C = start + A B, for a few rows and some panels of B.
  *
@@ -36,9 +37,6 @@ void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx de
 #else
 #define TILE_ROWS 3
 #endif
-
-/* Most rows of a product that feeds a cell: the block it fills stays in L1. */
-#define GROUP 24
 
 /* Columns with the same reading of [h, x]: k0 .. k0 + k of it. */
 typedef struct {
@@ -89,15 +87,18 @@ typedef struct {
 } StepRow;
 
 /* Rows are the samples, longest first; row j belongs to slab j % slabs, and a slab goes
- * through all steps without waiting for another. */
+ * through all steps without waiting for another. `members` threads share a slab, each
+ * with panels of units of its own: for large weights and for few rows. */
 typedef struct {
     Plan plan;
-    int identity, directions, threads;
+    int identity, directions, threads, members;
     idx rows, steps, slabs;
     const idx *sample; /* (rows) the sample of a row */
     const idx *length; /* (rows) */
     const idx *offset; /* (samples + 1) first step of a sample */
     const idx *total;  /* (steps + 1) rows active before a step, summed */
+    const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
+    Barrier *barrier;     /* (slabs * directions) */
     const real *x;     /* (sum of lengths, inputs) */
     real *y;           /* (sum of lengths, directions * units), NULL: not wanted */
     const real *dy;

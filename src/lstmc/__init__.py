@@ -17,12 +17,14 @@ _LAZY = {
     "LSTMRegressor": "estimators",
     "load": "model",
     "ModelFileError": "model_file",
+    "DivergenceError": "training",
     "datasets": None,
     "display": None,
     "layers": None,
 }
 
 __all__ = [
+    "DivergenceError",
     "LSTMClassifier",
     "LSTMRegressor",
     "ModelFileError",

@@ -97,6 +97,7 @@ class Stack(Layer):
         self._parts = [slice(*map(int, pair)) for pair in pairwise(ends)]
         self.n_weights = int(ends[-1])
         self.shapes = {}
+        self._spare = {}
         n, facts = self.hidden_size, self._facts
         for layer, size in enumerate(sizes):
             for side in range(self.directions):
@@ -176,7 +177,7 @@ class Stack(Layer):
 
     def __getstate__(self):
         state = super().__getstate__()
-        del state["_kernels"]
+        del state["_kernels"], state["_spare"]
         return state
 
     def __setstate__(self, state):
@@ -208,7 +209,7 @@ class Stack(Layer):
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = np.empty((steps, self.output_size), self.dtype)
-            saved = aligned(kernel.tape_size(steps), self.dtype)
+            saved = self._take_tape(layer, kernel.tape_size(steps))
             slabs = kernel_forward(self.dtype)(
                 kernel, x.offsets, x.values, self.weights[self._parts[layer]], y,
                 self._of_layer(state, layer), self._of_layer(after, layer),
@@ -241,13 +242,30 @@ class Stack(Layer):
             kernel_backward(self.dtype)(
                 self._kernels[layer], x.offsets, x.values, self.weights[part],
                 tape.outputs[layer], self._of_layer(tape.state, layer),
-                tape.saved[layer], tape.slabs[layer], dy, self._of_layer(dstate, layer), dx,
-                self._of_layer(before, layer), gradient[part], threads,
+                tape.saved[layer], tape.slabs[layer], dy,
+                self._of_layer(dstate, layer), dx, self._of_layer(before, layer),
+                gradient[part], threads,
             )  # fmt: skip
+            self._spare[layer] = tape.saved.pop()
             dy = dx
             if layer > 0:
                 dy = self._dropped(dx, layer - 1, tape.dropout_key, copy=False)
         return dy, before
+
+    def _take_tape(self, layer, size):
+        """Memory for a layer's tape: that of the last backward if it is large enough.
+
+        New memory costs as much as a fifth of a training step, since the system clears
+        it page by page.
+        """
+        spare = self._spare.pop(layer, None)
+        if spare is None or len(spare) < size:
+            spare = aligned(size, self.dtype)
+        return spare
+
+    def release(self):
+        """Give back the memory that is kept from one training step to the next."""
+        self._spare.clear()
 
     def _dropped(self, values, layer, key, copy=True):
         """Values after the dropout above `layer`; in place if no copy is asked for."""

@@ -1,0 +1,141 @@
+"""The check before the clock: a peer's answer against tests/reference.py, float64."""
+
+from __future__ import annotations
+
+import functools
+import runpy
+from pathlib import Path
+
+import numpy as np
+
+from bench.problem import Problem, make_problem, merge_biases, suffixes
+
+# The equations the tests hold lstmc to: a function per cell, by its name.
+CELLS = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "reference.py"))
+N_STATES = {"lstm": 2, "gru": 1}
+
+# float32 with approximate tanh and sigmoid: about 1e-6 at most on this grid.
+OUTPUT_TOLERANCE = 1e-5
+# Gradients are float32 sums over T*B rows: up to 1e-5 of their norm was seen.
+GRADIENT_TOLERANCE = 1e-4
+
+
+class WrongAnswerError(AssertionError):
+    """A peer's answer differs from the reference by more than its tolerance."""
+
+
+def judge(case, answers: dict) -> tuple[dict, dict]:
+    """Check the answers of a case; return errors and faults, both by peer."""
+    problem, reference = _solved_problem(case.shape, case.cell)
+    errors, faults = {}, {}
+    for peer, answer in answers.items():
+        try:
+            errors[peer] = check_answer(problem, reference, answer)
+        except WrongAnswerError as error:
+            faults[peer] = str(error)
+    return errors, faults
+
+
+def check_answer(problem: Problem, reference, answer: dict) -> dict[str, float]:
+    """Compare a peer's answer with the reference.
+
+    Parameters
+    ----------
+    problem : Problem
+        What the peer was given.
+    reference : ndarray of shape (T, B, directions * h)
+        The outputs by `forward`.
+    answer : dict
+        ``"Y"``: outputs (T, B, directions * h). After a training step also
+        ``"gradients"``: a dict with ``"X"`` (T, B, d) and one array per weight.
+
+    Returns
+    -------
+    dict
+        ``"output_error"`` and, after training, ``"gradient_error"``.
+
+    Raises
+    ------
+    WrongAnswerError
+        Beyond a tolerance, or when a name, a shape or a finite number is missing.
+    """
+    errors = {"output_error": _output_error(answer["Y"], reference)}
+    _demand("outputs", errors["output_error"], OUTPUT_TOLERANCE)
+    if "gradients" in answer:
+        errors["gradient_error"] = gradient_error(problem, answer["gradients"])
+        _demand("gradients", errors["gradient_error"], GRADIENT_TOLERANCE)
+    return errors
+
+
+def gradient_error(problem: Problem, gradients: dict[str, np.ndarray]) -> float:
+    """Error of a peer's gradients along one random direction, in units of their norm.
+
+    The direction gives each array the same weight: it is random within the array
+    and divided by the norm of the peer's gradient, unless that is zero (R where
+    T = 1). The derivative along it comes from central differences in float64.
+    """
+    inputs = {"X": problem.X, **problem.weights}
+    shapes = {name: array.shape for name, array in inputs.items()}
+    found = {name: np.shape(array) for name, array in gradients.items()}
+    if found != shapes:
+        raise WrongAnswerError(f"gradients: expected {shapes}, got {found}")
+    draw = np.random.default_rng(1)
+    direction = {
+        name: draw.standard_normal(shapes[name])
+        / (np.linalg.norm(gradients[name]) or 1.0)
+        for name in inputs
+    }
+    claimed = sum(np.vdot(direction[name], gradients[name]) for name in inputs)
+    # No number moves by more than 1e-4: the error of the difference is about 1e-6.
+    step = 1e-4 / max(np.abs(part).max() for part in direction.values())
+
+    def loss(sign):
+        moved = {name: inputs[name] + sign * step * direction[name] for name in inputs}
+        X = moved.pop("X")
+        return np.vdot(problem.dY, forward(X, moved, problem.cell, problem.shape))
+
+    return float(abs(claimed - (loss(1) - loss(-1)) / (2 * step)))
+
+
+def forward(X, weights, cell, shape) -> np.ndarray:
+    """Outputs (T, B, directions * h) of the whole stack in float64.
+
+    The reference has samples one by one; here they are the columns of a matrix.
+    """
+    step = CELLS[cell]
+    weights = {name: np.asarray(array, np.float64) for name, array in weights.items()}
+    Y, sides = np.asarray(X, np.float64), []
+    for suffix, _ in suffixes(shape):
+        W, R, b_x, b_h = (
+            weights[f"{name}_{suffix}"]
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        b = merge_biases(b_x, b_h, cell)[:, None]
+        states = (np.zeros((shape.h, shape.B)),) * N_STATES[cell]
+        side = np.empty((shape.T, shape.B, shape.h))
+        for t in range(shape.T)[:: -1 if suffix.endswith("_reverse") else 1]:
+            states = step(Y[t].T, states, W, R, b)
+            side[t] = states[0].T
+        sides.append(side)
+        if len(sides) == shape.directions:
+            Y, sides = np.concatenate(sides, axis=2), []
+    return Y
+
+
+@functools.lru_cache(maxsize=1)  # the kinds of one shape and cell follow each other
+def _solved_problem(shape, cell):
+    problem = make_problem(shape, cell)
+    return problem, forward(problem.X, problem.weights, cell, shape)
+
+
+def _output_error(Y, reference):
+    if np.shape(Y) != reference.shape:
+        raise WrongAnswerError(f"Y: expected {reference.shape}, got {np.shape(Y)}")
+    return float(np.abs(Y - reference).max())
+
+
+def _demand(what, error, tolerance):
+    if not error <= tolerance:  # NaN is wrong too
+        raise WrongAnswerError(
+            f"{what}: expected an error of at most {tolerance:g}, got {error:.3g}"
+        )

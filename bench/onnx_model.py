@@ -1,0 +1,93 @@
+"""The ONNX model that ONNX Runtime and OpenVINO run, from a problem's weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# Gate blocks of PyTorch (i f g o; r z n) in ONNX's order (i o f g; z r n).
+ORDER = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+OPSET, IR_VERSION = 17, 8
+
+
+def make_model(problem) -> onnx.ModelProto:
+    """Stack LSTM or GRU nodes; output ``Y`` is (T, directions, B, h)."""
+    shape = problem.shape
+    nodes, constants, source = [], [], "X"
+    for layer in range(shape.layers):
+        if layer:
+            source = f"X{layer}"
+            nodes += _merge_directions(layer)
+            constants.append(_merged_size(layer, shape))
+        constants += _layer_weights(problem, layer)
+        nodes.append(_recurrent_node(problem, layer, source))
+    dims = {
+        "X": [shape.T, shape.B, shape.d],
+        "Y": [shape.T, shape.directions, shape.B, shape.h],
+    }
+    X, Y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
+        for name, size in dims.items()
+    )
+    graph = helper.make_graph(nodes, problem.cell, [X], [Y], constants)
+    opset = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return model
+
+
+def read_outputs(Y) -> dict:
+    """Turn the model's output into (T, B, directions * h)."""
+    T, directions, B, h = Y.shape
+    return {"Y": Y.transpose(0, 2, 1, 3).reshape(T, B, directions * h)}
+
+
+def _recurrent_node(problem, layer, source):
+    """One LSTM or GRU node over both directions of a layer."""
+    shape, cell = problem.shape, problem.cell
+    last = layer == shape.layers - 1
+    options = {"linear_before_reset": 1} if cell == "gru" else {}
+    return helper.make_node(
+        cell.upper(),
+        [source, f"W{layer}", f"R{layer}", f"B{layer}"],
+        ["Y" if last else f"Y{layer}"],
+        hidden_size=shape.h,
+        direction="bidirectional" if shape.directions == 2 else "forward",
+        **options,
+    )
+
+
+def _merge_directions(layer):
+    """(T, directions, B, h) of the layer below to (T, B, directions * h)."""
+    below, swapped = f"Y{layer - 1}", f"swapped{layer}"
+    return [
+        helper.make_node("Transpose", [below], [swapped], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", [swapped, f"size{layer}"], [f"X{layer}"]),
+    ]
+
+
+def _merged_size(layer, shape):
+    """Target of the Reshape below a layer; 0 keeps T and B as they are."""
+    size = np.array([0, 0, shape.directions * shape.h], np.int64)
+    return numpy_helper.from_array(size, f"size{layer}")
+
+
+def _layer_weights(problem, layer):
+    """W (directions, rows, width), R (directions, rows, h), B (directions, 2 rows)."""
+
+    def blocks(name, suffix):
+        array = problem.weights[f"{name}_l{layer}{suffix}"]
+        gates = np.split(array, len(ORDER[problem.cell]))
+        return np.concatenate([gates[k] for k in ORDER[problem.cell]])
+
+    suffixes = ("", "_reverse")[: problem.shape.directions]
+    W, R, b_x, b_h = (
+        np.stack([blocks(name, suffix) for suffix in suffixes])
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    arrays = {"W": W, "R": R, "B": np.concatenate([b_x, b_h], axis=1)}
+    return [
+        numpy_helper.from_array(array, f"{name}{layer}")
+        for name, array in arrays.items()
+    ]

@@ -1,0 +1,380 @@
+"""LSTMClassifier: sequences in, classes out."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from ..model import ClassifierModel
+from ..training import Samples
+from ._base import SequenceEstimator
+from ._data import check_target
+
+
+class LSTMClassifier(ClassifierMixin, SequenceEstimator):
+    """Classifier of sequences by a recurrent network, the LSTM of [1]_ by default.
+
+    Two classes, many classes, or labels that are not exclusive (``y`` of zeros and
+    ones, shape (n, n_labels)). It minimises the cross-entropy.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Units of each layer and direction.
+    cell : str, default="lstm"
+        Name of a cell; `lstmc.cells` lists them.
+    num_layers : int, default=1
+        Recurrent layers, one on top of the other.
+    bidirectional : bool, default=False
+        Whether each layer also reads the sequence from its end.
+    pooling : {"last", "mean", "max"}, default="last"
+        What the output layer sees: the final state of each direction, or the mean
+        or maximum of the outputs over the steps. All zeros for an empty sequence.
+    dropout : float, default=0.0
+        Share of units, in [0, 1), dropped while fitting: between the recurrent
+        layers and before the output layer.
+    output_activation : {"tanh", "identity"}, default="tanh"
+        Squash of the cell's output, for cells that have one.
+    solver : {"adam", "sgd"}, default="adam"
+        How weights follow the gradient: Adam, or gradient descent with momentum.
+    alpha : float, default=0.0
+        Strength of the L2 penalty on all weights but biases, divided by the
+        batch's sample weights as in `sklearn.neural_network.MLPClassifier`.
+    batch_size : int, "auto" or None, default="auto"
+        Sequences per step of the solver. "auto" is 32; None is all of them. Once
+        it covers all samples, the fit depends, to the bit, only on the set of
+        samples and their weights: equal samples are merged and their order is
+        immaterial.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule, for either solver. "invscaling" divides by
+        ``(t_ + 1) ** power_t`` after each epoch; "adaptive" divides by 5, until
+        1e-6, where the fit would otherwise have stopped.
+    learning_rate_init : float, default=0.001
+        Learning rate at the start.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        The most epochs to train.
+    shuffle : bool, default=True
+        Whether to draw new mini-batches, of sequences of similar length, in each
+        epoch; else they are cut in the order given.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of initial weights, batches, dropout and the validation split. The
+        same int gives the same bits, for any number of threads.
+    tol : float, default=1e-4
+        An epoch that does not better the loss (with ``early_stopping`` the score)
+        by this much counts as idle.
+    verbose : int, default=0
+        1 draws a progress bar through rich (lines where rich is not installed);
+        2 prints a line per epoch.
+    warm_start : bool, default=False
+        Whether another call of ``fit`` starts from the weights, and for a
+        regressor the units, of the last one, with a fresh solver and the random
+        numbers of ``random_state``; curves are then continued.
+    momentum : float, default=0.9
+        Momentum of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether that momentum is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to stop once the score on held-out samples stays idle, and to
+        restore the weights of the best epoch; else the training loss decides and
+        the last weights stay.
+    validation_fraction : float, default=0.1
+        Share of the samples that ``early_stopping`` holds out, stratified by
+        class, unless ``fit`` is given ``X_val`` and ``y_val``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the moments of "adam", in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator of "adam".
+    n_iter_no_change : int or inf, default=10
+        Idle epochs in a row that are put up with.
+    max_grad_norm : float or None, default=1.0
+        Gradients longer than this are scaled down to it; None never.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples; "balanced" makes all classes
+        weigh the same.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of weights and arithmetic.
+    n_jobs : int or None, default=None
+        Threads; None leaves the choice to the library, -1 takes all. Results do
+        not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes; for labels, their numbers.
+    n_features_in_ : int
+        Features per step; after a fit on a 2-D array, its number of columns.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Column names, after a fit on a 2-D frame.
+    n_outputs_ : int
+        Outputs of the network.
+    out_activation_ : str
+        "logistic" for two classes and for labels, else "softmax".
+    n_iter_ : int
+        Epochs of the last call of ``fit`` or ``partial_fit``.
+    t_ : int
+        Samples trained on so far; equal ones count once where they are merged.
+    loss_, best_loss_ : float
+        Mean loss of the last and of the best epoch, penalty included;
+        ``best_loss_`` is None with ``early_stopping``.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+    validation_scores_, validation_loss_curve_ : list of float or None
+        Accuracy and loss on the held-out samples after each epoch.
+    best_validation_score_ : float or None
+        The best of these scores.
+    model_ : ClassifierModel
+        What predicts; immutable, and independent of scikit-learn.
+
+    See Also
+    --------
+    lstmc.load : Read what ``save`` wrote, with NumPy alone.
+
+    References
+    ----------
+    .. [1] Hochreiter, Schmidhuber: Long short-term memory. Neural Computation 9,
+       1997.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmc import LSTMClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(steps, 2)) for steps in rng.integers(5, 9, 20)]
+    >>> y = ["up" if x.sum() > 0 else "down" for x in X]
+    >>> LSTMClassifier(hidden_size=8, random_state=0).fit(X, y).score(X, y) > 0.8
+    True
+    """
+
+    _model_type = ClassifierModel
+
+    def __init__(
+        self,
+        hidden_size=64,
+        *,
+        cell="lstm",
+        num_layers=1,
+        bidirectional=False,
+        pooling="last",
+        dropout=0.0,
+        output_activation="tanh",
+        solver="adam",
+        alpha=0.0,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=1e-3,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=0,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_grad_norm=1.0,
+        class_weight=None,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        super().__init__(
+            hidden_size,
+            cell=cell,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            dropout=dropout,
+            output_activation=output_activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_grad_norm=max_grad_norm,
+            dtype=dtype,
+            n_jobs=n_jobs,
+        )
+        self.class_weight = class_weight
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on these samples, and keep the solver's state.
+
+        As many calls on the same samples give the same bits as one ``fit`` of so
+        many epochs. Parameters that concern the solver are read at the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All classes there will ever be; needed at the first call only.
+
+        Returns
+        -------
+        self : object
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit does not support class_weight='balanced': it sees only "
+                "part of the samples. Pass a dict instead."
+            )
+        if classes is None and not hasattr(self, "model_"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def predict_proba(self, X):
+        """Probability of each class; for labels, of each label on its own.
+
+        Parameters
+        ----------
+        X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
+            Sequences of as many features as those fitted on.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        x = self._fitted_input(X)
+        return self.model_.predict_proba(x, threads=self._threads())
+
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`, computed without underflow.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        x = self._fitted_input(X)
+        return self.model_.predict_log_proba(x, threads=self._threads())
+
+    def decision_function(self, X):
+        """Log-odds of the second of two classes or of each label, else logits.
+
+        Parameters
+        ----------
+        X
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,) for two classes, else (n, n_classes)
+        """
+        x = self._fitted_input(X)
+        return self.model_.decision_function(x, threads=self._threads())
+
+    def _read_target(self, y, x, *, reset, classes):
+        """Return class indices (n,), or zeros and ones (n, n_labels)."""
+        y = check_target(self, y, x, dtype=None)
+        check_classification_targets(y)
+        multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if not multilabel:
+            y = column_or_1d(y, warn=True)
+        if reset:
+            self._multilabel = multilabel
+            labels = np.arange(y.shape[1]) if multilabel else np.unique(y)
+            self.classes_ = labels if classes is None else np.unique(classes)
+            n_classes = len(self.classes_)
+            if n_classes < 2:
+                raise ValueError(
+                    f"y: expected at least 2 classes, got {n_classes} class: "
+                    f"{self.classes_.tolist()}"
+                )
+            self.n_outputs_ = 1 if n_classes == 2 and not multilabel else n_classes
+        if multilabel != self._multilabel or y.shape[1:] != (self.n_outputs_,) * (
+            multilabel
+        ):
+            raise ValueError(
+                f"y: expected targets like those fitted on, {self.n_outputs_} labels "
+                f"of 0 and 1 or one class per sample; got shape {y.shape}"
+            )
+        if multilabel:
+            return y.astype(np.int8)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y: expected classes among {self.classes_.tolist()}, "
+                f"got {unknown.tolist()}"
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _check_samples(self, data):
+        present = self.classes_ if self._multilabel else np.unique(data.target)
+        if len(present) < 2 and not self._multilabel:
+            raise ValueError(
+                "expected samples of at least 2 classes with a weight above zero, "
+                f"got 1 class: {self.classes_[present].tolist()}"
+            )
+
+    def _weigh_classes(self, y, weight):
+        if self.class_weight is None:
+            return weight
+        if self.class_weight == "balanced" and not self._multilabel:
+            totals = np.bincount(y, weights=weight)
+            present = np.count_nonzero(totals)
+            totals[totals == 0] = 1  # only samples of weight 0 there
+            return weight * weight.sum() / (present * totals[y])
+        labels = y if self._multilabel else self.classes_[y]
+        return weight * compute_sample_weight(self.class_weight, labels)
+
+    def _encode(self, data):
+        target = data.target.reshape(len(data), -1)
+        if self._loss() == "cross_entropy":
+            target = data.target
+        return Samples(data.x, target, data.weight / data.weight.mean())
+
+    def _strata(self, target):
+        return None if self._multilabel else target
+
+    def _loss(self):
+        softmax = self._out_activation() == "softmax"
+        return "cross_entropy" if softmax else "binary_cross_entropy"
+
+    def _out_activation(self):
+        return "logistic" if self._multilabel or self.n_outputs_ == 1 else "softmax"
+
+    def _make_model(self, network):
+        return ClassifierModel(
+            network,
+            self.n_features_in_,
+            self._univariate,
+            self.classes_,
+            self._multilabel,
+        )
+
+    def _adopt(self, model):
+        self.classes_, self._multilabel = model.classes_, model.multilabel
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

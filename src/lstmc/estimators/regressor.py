@@ -1,0 +1,217 @@
+"""LSTMRegressor: sequences in, numbers out."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from ..model import RegressorModel
+from ..training import Samples
+from ._base import SequenceEstimator
+from ._data import check_target
+
+
+class LSTMRegressor(RegressorMixin, SequenceEstimator):
+    """Regressor of sequences by a recurrent network, the LSTM of [1]_ by default.
+
+    One target or many. It minimises half the squared error in standard units: each
+    target is brought to mean 0 and variance 1 over the training samples (in
+    ``partial_fit``, over those of the first call), so that the defaults do for any
+    unit; predictions come back in the units of ``y``.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Units of each layer and direction.
+    cell : str, default="lstm"
+        Name of a cell; `lstmc.cells` lists them.
+    num_layers : int, default=1
+        Recurrent layers, one on top of the other.
+    bidirectional : bool, default=False
+        Whether each layer also reads the sequence from its end.
+    pooling : {"last", "mean", "max"}, default="last"
+        What the output layer sees: the final state of each direction, or the mean
+        or maximum of the outputs over the steps. All zeros for an empty sequence.
+    dropout : float, default=0.0
+        Share of units, in [0, 1), dropped while fitting: between the recurrent
+        layers and before the output layer.
+    output_activation : {"tanh", "identity"}, default="tanh"
+        Squash of the cell's output, for cells that have one.
+    solver : {"adam", "sgd"}, default="adam"
+        How weights follow the gradient: Adam, or gradient descent with momentum.
+    alpha : float, default=0.0
+        Strength of the L2 penalty on all weights but biases, divided by the
+        batch's sample weights as in `sklearn.neural_network.MLPClassifier`.
+    batch_size : int, "auto" or None, default="auto"
+        Sequences per step of the solver. "auto" is 32; None is all of them. Once
+        it covers all samples, the fit depends, to the bit, only on the set of
+        samples and their weights: equal samples are merged and their order is
+        immaterial.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule, for either solver. "invscaling" divides by
+        ``(t_ + 1) ** power_t`` after each epoch; "adaptive" divides by 5, until
+        1e-6, where the fit would otherwise have stopped.
+    learning_rate_init : float, default=0.001
+        Learning rate at the start.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        The most epochs to train.
+    shuffle : bool, default=True
+        Whether to draw new mini-batches, of sequences of similar length, in each
+        epoch; else they are cut in the order given.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of initial weights, batches, dropout and the validation split. The
+        same int gives the same bits, for any number of threads.
+    tol : float, default=1e-4
+        An epoch that does not better the loss (with ``early_stopping`` the score)
+        by this much counts as idle.
+    verbose : int, default=0
+        1 draws a progress bar through rich (lines where rich is not installed);
+        2 prints a line per epoch.
+    warm_start : bool, default=False
+        Whether another call of ``fit`` starts from the weights, and for a
+        regressor the units, of the last one, with a fresh solver and the random
+        numbers of ``random_state``; curves are then continued.
+    momentum : float, default=0.9
+        Momentum of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether that momentum is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to stop once the score on held-out samples stays idle, and to
+        restore the weights of the best epoch; else the training loss decides and
+        the last weights stay.
+    validation_fraction : float, default=0.1
+        Share of the samples that ``early_stopping`` holds out, stratified by
+        class, unless ``fit`` is given ``X_val`` and ``y_val``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the moments of "adam", in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator of "adam".
+    n_iter_no_change : int or inf, default=10
+        Idle epochs in a row that are put up with.
+    max_grad_norm : float or None, default=1.0
+        Gradients longer than this are scaled down to it; None never.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of weights and arithmetic.
+    n_jobs : int or None, default=None
+        Threads; None leaves the choice to the library, -1 takes all. Results do
+        not depend on it.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Features per step; after a fit on a 2-D array, its number of columns.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Column names, after a fit on a 2-D frame.
+    n_outputs_ : int
+        Outputs of the network.
+    out_activation_ : str
+        Always "identity".
+    n_iter_ : int
+        Epochs of the last call of ``fit`` or ``partial_fit``.
+    t_ : int
+        Samples trained on so far; equal ones count once where they are merged.
+    loss_, best_loss_ : float
+        Mean loss of the last and of the best epoch, penalty included, in
+        standard units;
+        ``best_loss_`` is None with ``early_stopping``.
+    loss_curve_ : list of float
+        Mean loss of each epoch.
+    validation_scores_, validation_loss_curve_ : list of float or None
+        R squared and loss on the held-out samples after each epoch.
+    best_validation_score_ : float or None
+        The best of these scores.
+    model_ : RegressorModel
+        What predicts; immutable, and independent of scikit-learn.
+
+    See Also
+    --------
+    lstmc.load : Read what ``save`` wrote, with NumPy alone.
+
+    References
+    ----------
+    .. [1] Hochreiter, Schmidhuber: Long short-term memory. Neural Computation 9,
+       1997.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmc import LSTMRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(steps, 2)) for steps in rng.integers(5, 9, 20)]
+    >>> y = [x.sum() for x in X]
+    >>> LSTMRegressor(hidden_size=8, random_state=0).fit(X, y).score(X, y) > 0.5
+    True
+    """
+
+    _model_type = RegressorModel
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one epoch on these samples, and keep the solver's state.
+
+        As many calls on the same samples give the same bits as one ``fit`` of so
+        many epochs. Parameters that concern the solver are read at the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def _read_target(self, y, x, *, reset, classes):
+        """Return targets (n, n_outputs) in float64, in their own units."""
+        y = check_target(self, y, x, dtype=np.float64)
+        if y.ndim not in (1, 2) or y.size == 0:
+            raise ValueError(f"y: expected shape (n,) or (n, n_outputs), got {y.shape}")
+        columns = y.reshape(len(y), -1)
+        if reset:
+            self._single = y.ndim == 1
+            self.n_outputs_ = columns.shape[1]
+        if columns.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y: expected {self.n_outputs_} outputs as fitted, "
+                f"got {columns.shape[1]}"
+            )
+        return columns
+
+    def _learn_scale(self, data):
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._mean = np.average(data.target, axis=0, weights=data.weight)
+            square = (data.target - self._mean) ** 2
+            scale = np.sqrt(np.average(square, axis=0, weights=data.weight))
+        if not np.isfinite(scale).all():
+            raise ValueError("y: expected a variance within float64, got infinity")
+        self._scale = np.where(scale > 0, scale, 1.0)  # constant targets
+
+    def _encode(self, data):
+        target = ((data.target - self._mean) / self._scale).astype(self.dtype)
+        return Samples(data.x, target, data.weight / data.weight.mean())
+
+    def _loss(self):
+        return "squared_error"
+
+    def _out_activation(self):
+        return "identity"
+
+    def _make_model(self, network):
+        return RegressorModel(
+            network,
+            self.n_features_in_,
+            self._univariate,
+            self._mean,
+            self._scale,
+            self._single,
+        )
+
+    def _adopt(self, model):
+        self._mean, self._scale = model.mean, model.scale
+        self._single = model.single
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,283 @@
+"""Models: what a fit leaves behind; they predict with NumPy alone.
+
+A model never changes: any number of threads may share one.
+"""
+
+import numpy as np
+
+from .model_file import ModelFileError, read_model, write_model
+from .network import Network
+from .sequences import as_sequences
+
+
+class Model:
+    """A network with what it takes to read data and to name results.
+
+    Parameters
+    ----------
+    network : Network
+        Turns sequences into logits.
+    n_features_in : int
+        Features per step; with ``univariate``, steps of the 2-D array fitted on.
+    univariate : bool
+        Whether the fit saw a 2-D array (n, T) of univariate series.
+    """
+
+    kind: str
+
+    def __init__(self, network, n_features_in, univariate):
+        self.network = network
+        self.n_features_in_ = n_features_in
+        self.univariate = univariate
+
+    def logits(self, X, *, threads=0):
+        """Return the network's outputs for ``X``.
+
+        Parameters
+        ----------
+        X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
+            What to predict from; may be empty.
+        threads : int, default=0
+            Number of threads; 0 leaves the choice to the library.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_outputs)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``X`` is of another kind or has another number of features.
+        """
+        wide = getattr(X, "ndim", None) == 2 and self.univariate
+        if wide and X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is "
+                f"expecting {self.n_features_in_} features as input"
+            )
+        config = self.network.config
+        x = as_sequences(
+            X,
+            dtype=config["dtype"],
+            n_features=config["input_size"],
+            allow_empty=True,
+        )
+        return self.network.apply(x, threads=threads).astype(np.float64)
+
+    def save(self, path):
+        """Write the model to ``path``, atomically; `lstmc.load` reads it."""
+        write_model(path, self.kind, *self.to_tensors())
+
+    def to_tensors(self):
+        """Return the weights, a dict of arrays, and the rest, a dict for JSON."""
+        config = {
+            "network": self.network.config,
+            "n_features_in": self.n_features_in_,
+            "univariate": self.univariate,
+        }
+        return self.network.parameters, config
+
+    @staticmethod
+    def _network_from(tensors, config):
+        """Return the network; nothing is built larger than the tensors are."""
+        expected = {"n_features_in": int, "univariate": bool, "network": dict}
+        for name, kind in expected.items():
+            if type(config[name]) is not kind:
+                raise TypeError(f"expected {name} of {kind}, got {config[name]!r}")
+        config = config["network"]
+        first = tensors["recurrent.weight_ih_l0"]
+        last = tensors[f"recurrent.weight_hh_l{config['num_layers'] - 1}"]
+        outputs, features = tensors["head.weight"].shape
+        found = (first.shape[1], last.shape[1], outputs)
+        wanted = tuple(config[f"{k}_size"] for k in ("input", "hidden", "output"))
+        directions = 2 if config["bidirectional"] else 1
+        if found != wanted or features != wanted[1] * directions:
+            raise ValueError(f"expected tensors for sizes {wanted}, got {found}")
+        return Network.from_parameters(config, tensors)
+
+
+class ClassifierModel(Model):
+    """Turns sequences into classes and their probabilities.
+
+    Parameters
+    ----------
+    network, n_features_in, univariate
+        As in `Model`. One logit for two classes, one per class or label otherwise.
+    classes : ndarray of shape (n_classes,)
+        The classes in the order of the outputs.
+    multilabel : bool
+        Whether each output is a label of its own.
+    """
+
+    kind = "classifier"
+
+    def __init__(self, network, n_features_in, univariate, classes, multilabel):
+        super().__init__(network, n_features_in, univariate)
+        self.classes_ = classes
+        self.multilabel = multilabel
+
+    @property
+    def binary(self):
+        """Whether one logit tells two classes apart."""
+        return not self.multilabel and len(self.classes_) == 2
+
+    def decision_function(self, X, *, threads=0):
+        """Return the logits: (n,) for two classes, else (n, n_classes)."""
+        logits = self.logits(X, threads=threads)
+        return logits[:, 0] if self.binary else logits
+
+    def predict_log_proba(self, X, *, threads=0):
+        """Return the logarithm of `predict_proba`, without underflow."""
+        logits = self.logits(X, threads=threads)
+        if self.multilabel:
+            return -np.logaddexp(0, -logits)
+        if self.binary:
+            return -np.logaddexp(0, np.hstack([logits, -logits]))
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    def predict_proba(self, X, *, threads=0):
+        """Return the probability of each class, or of each label: (n, n_classes)."""
+        return np.exp(self.predict_log_proba(X, threads=threads))
+
+    def predict(self, X, *, threads=0):
+        """Return the likeliest class (n,), or the labels as 0 and 1 (n, n_classes)."""
+        logits = self.logits(X, threads=threads)
+        if self.multilabel:
+            return (logits > 0).astype(np.intp)
+        if self.binary:
+            return self.classes_[(logits[:, 0] > 0).astype(np.intp)]
+        return self.classes_[logits.argmax(axis=1)]
+
+    def to_tensors(self):
+        """Return the weights, a dict of arrays, and the rest, a dict for JSON.
+
+        Raises
+        ------
+        TypeError
+            If the classes are neither numbers nor strings.
+        """
+        tensors, config = super().to_tensors()
+        classes = self.classes_
+        text = all(isinstance(c, str) for c in classes.tolist())
+        if classes.dtype.kind not in "biuf" and not text:
+            raise TypeError(
+                f"classes: expected numbers or strings to save, got {classes.dtype}"
+            )
+        config["classes"] = classes.tolist()
+        config["classes_dtype"] = classes.dtype.str
+        config["multilabel"] = self.multilabel
+        return tensors, config
+
+    @classmethod
+    def from_tensors(cls, tensors, config):
+        """Return the model that `to_tensors` took apart."""
+        dtype = np.dtype(config["classes_dtype"])
+        if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4096):
+            raise ValueError(f"expected classes of numbers or strings, got {dtype}")
+        network = cls._network_from(tensors, config)
+        classes = np.array(config["classes"], dtype)
+        model = cls(
+            network, config["n_features_in"], config["univariate"], classes,
+            config["multilabel"],
+        )  # fmt: skip
+        outputs = 1 if model.binary else len(classes)
+        if network.config["output_size"] != outputs:
+            raise ValueError(f"expected {outputs} outputs, got {network.config}")
+        return model
+
+
+class RegressorModel(Model):
+    """Turns sequences into numbers.
+
+    Parameters
+    ----------
+    network, n_features_in, univariate
+        As in `Model`. One logit per target, in standard units.
+    mean, scale : ndarray of shape (n_outputs,)
+        Bring the logits to the units of the targets.
+    single : bool
+        Whether `predict` returns (n,) in place of (n, 1).
+    """
+
+    kind = "regressor"
+
+    def __init__(self, network, n_features_in, univariate, mean, scale, single):
+        super().__init__(network, n_features_in, univariate)
+        self.mean, self.scale, self.single = mean, scale, single
+
+    def predict(self, X, *, threads=0):
+        """Return the targets: (n,) or (n, n_outputs), as the fit saw them."""
+        y = self.logits(X, threads=threads) * self.scale + self.mean
+        return y[:, 0] if self.single else y
+
+    def to_tensors(self):
+        """Return the weights, a dict of arrays, and the rest, a dict for JSON."""
+        tensors, config = super().to_tensors()
+        scaling = {"target.mean": self.mean, "target.scale": self.scale}
+        return tensors | scaling, config | {"single": self.single}
+
+    @classmethod
+    def from_tensors(cls, tensors, config):
+        """Return the model that `to_tensors` took apart."""
+        tensors = dict(tensors)
+        mean, scale = tensors.pop("target.mean"), tensors.pop("target.scale")
+        network = cls._network_from(tensors, config)
+        outputs = (network.config["output_size"],)
+        if mean.shape != outputs or scale.shape != outputs:
+            raise ValueError(f"expected scaling of shape {outputs}, got {mean.shape}")
+        return cls(
+            network, config["n_features_in"], config["univariate"], mean, scale,
+            config["single"],
+        )  # fmt: skip
+
+
+MODELS = {model.kind: model for model in (ClassifierModel, RegressorModel)}
+
+
+def load(path):
+    """Read a model that ``save`` wrote; it predicts with NumPy alone.
+
+    Nothing in the file is executed: whatever bytes it holds, the result is a model
+    or a ModelFileError.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that an estimator's or a model's ``save`` wrote.
+
+    Returns
+    -------
+    ClassifierModel or RegressorModel
+        ``LSTMClassifier.from_model(model)`` gives the estimator back.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ModelFileError
+        If it is damaged or not a model of lstmc.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import lstmc
+    >>> X, y = np.zeros((4, 3, 2)), [0.0, 1.0, 2.0, 3.0]
+    >>> regressor = lstmc.LSTMRegressor(2, max_iter=1).fit(X, y)
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> regressor.save(path)
+    >>> bool((lstmc.load(path).predict(X) == regressor.predict(X)).all())
+    True
+    """
+    kind, tensors, config = read_model(path)
+    try:
+        return MODELS[kind].from_tensors(tensors, config)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ModelFileError(f"{path}: expected a {kind}, got {error!r}") from error

@@ -1,0 +1,261 @@
+"""Network: recurrent layers, a pooling over the steps, and a dense head.
+
+All weights lie in one flat buffer that the solver updates and the kernels read;
+the gradient lies in a second one of the same layout.
+"""
+
+import numpy as np
+
+from . import _core
+from .layers import Dense, Recurrent
+from .layers.layer import ALIGNMENT, aligned
+
+POOLINGS = ("last", "mean", "max")
+
+# Work of one kernel call in `apply`, in multiply-adds: some 50 ms on one core, so
+# that Ctrl-C is heard. Never below 64 sequences, which keep the threads busy.
+WORK = 2**28
+FEWEST = 64
+
+
+class Network:
+    """A recurrent stack whose pooled output a dense head turns into logits.
+
+    Parameters
+    ----------
+    input_size, hidden_size, cell, num_layers, bidirectional, output_activation
+        As `layers.Recurrent` takes them.
+    output_size : int
+        Number of logits.
+    pooling : {"last", "mean", "max"}, default="last"
+        What the head sees: the final ``h`` of each direction, or the mean or
+        maximum of the outputs over the steps. A sequence of length 0 gives zeros.
+    dropout : float, default=0.0
+        Share of units dropped in training, between the recurrent layers and
+        before the head.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of weights and arithmetic.
+    random_state : None, int or numpy.random.Generator, default=None
+        Source of the initial weights.
+
+    Attributes
+    ----------
+    recurrent, head : Recurrent, Dense
+        The layers.
+    config : dict
+        The arguments but ``random_state``, in types that JSON knows.
+    weights, gradient : ndarray of shape (n_weights,)
+        All weights, and the gradient that `loss_and_gradient` fills. Between the
+        layers lie zeros, up to the next cache line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmc.network import Network
+    >>> from lstmc.sequences import as_sequences
+    >>> network = Network(3, 8, output_size=2, random_state=0)
+    >>> network.apply(as_sequences(np.zeros((5, 4, 3)))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        *,
+        output_size,
+        cell="lstm",
+        num_layers=1,
+        bidirectional=False,
+        output_activation="tanh",
+        pooling="last",
+        dropout=0.0,
+        dtype="float32",
+        random_state=None,
+    ):
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling: expected one of {POOLINGS}, got {pooling!r}")
+        self.config = {
+            "input_size": int(input_size),
+            "hidden_size": int(hidden_size),
+            "output_size": int(output_size),
+            "cell": cell,
+            "num_layers": int(num_layers),
+            "bidirectional": bool(bidirectional),
+            "output_activation": output_activation,
+            "pooling": pooling,
+            "dropout": float(dropout),
+            "dtype": np.dtype(dtype).name,
+        }
+        seeds = np.random.default_rng(random_state).integers(2**31, size=2)
+        self.recurrent = Recurrent(
+            input_size,
+            hidden_size,
+            cell,
+            num_layers,
+            bidirectional,
+            output_activation=output_activation,
+            dropout=dropout,
+            dtype=dtype,
+            random_state=int(seeds[0]),
+        )
+        self.head = Dense(
+            self.recurrent.output_size,
+            output_size,
+            dtype=dtype,
+            random_state=int(seeds[1]),
+        )
+        self._bind()
+
+    def _bind(self):
+        """Gather the layers' weights in one buffer, each on its own cache line."""
+        dtype = np.dtype(self.config["dtype"])
+        line = ALIGNMENT // dtype.itemsize
+        middle = -(-self.recurrent.n_weights // line) * line
+        self.weights = aligned(middle + self.head.n_weights, dtype)
+        self.gradient = aligned(middle + self.head.n_weights, dtype)
+        self.weights[:] = self.gradient[:] = 0
+        self._parts = {
+            self.recurrent: slice(0, self.recurrent.n_weights),
+            self.head: slice(middle, None),
+        }
+        for layer, part in self._parts.items():
+            layer.bind(self.weights[part])
+
+    @property
+    def parameters(self):
+        """Read-only copies of all weights: a dict ``"<layer>.<PyTorch's name>"``."""
+        layers = {"recurrent": self.recurrent, "head": self.head}
+        return {
+            f"{prefix}.{name}": array
+            for prefix, layer in layers.items()
+            for name, array in layer.parameters.items()
+        }
+
+    @classmethod
+    def from_parameters(cls, config, parameters):
+        """Return the network of a ``config`` and its ``parameters``."""
+        network = cls(**config, random_state=0)
+        recurrent: dict[str, np.ndarray] = {}
+        head: dict[str, np.ndarray] = {}
+        for key, array in parameters.items():
+            prefix, _, name = key.partition(".")
+            (head if prefix == "head" else recurrent)[name] = array
+        network.recurrent.load_parameters(recurrent)
+        network.head.load_parameters(head)
+        return network
+
+    def copy(self):
+        """Return a network of the same weights in buffers of its own."""
+        twin = Network(**self.config, random_state=0)
+        twin.weights[:] = self.weights
+        return twin
+
+    def __reduce__(self):
+        return Network.from_parameters, (self.config, self.parameters)
+
+    def apply(self, x, *, threads=0):
+        """Return the logits (n, output_size) of the `Sequences` ``x``.
+
+        Large inputs go through the kernels in parts; the bits do not depend on it.
+        """
+        work = self.weights.size * max(int(x.offsets[-1]), 1)
+        part = max(FEWEST, len(x) * WORK // work)
+        out = np.empty((len(x), self.config["output_size"]), self.weights.dtype)
+        for start in range(0, len(x), part):
+            piece = slice(start, start + part)
+            out[piece] = self._apply(x[piece], threads)
+        return out
+
+    def _apply(self, x, threads):
+        last = self.config["pooling"] == "last"
+        y, state = self.recurrent.apply(x, outputs=not last, threads=threads)
+        return self.head.apply(self._pool(x, y, state), threads=threads)
+
+    def loss_and_gradient(
+        self, x, target, weight, loss, *, dropout_key=(0, 0), threads=0
+    ):
+        """Return the loss of a batch and fill ``gradient`` with its gradient.
+
+        Parameters
+        ----------
+        x : Sequences
+            n sequences of the network's type.
+        target : ndarray of shape (n,) or (n, output_size)
+            What ``loss`` expects.
+        weight : ndarray of shape (n,)
+            Weight of each sample.
+        loss : callable
+            ``(logits, target, weight) -> (loss, d_logits)``.
+        dropout_key : tuple of 2 ints, default=(0, 0)
+            Seed and stream of the dropout masks.
+        threads : int, default=0
+            Number of threads; 0 leaves the choice to the library.
+        """
+        recurrent, head = self.recurrent, self.head
+        rate = self.config["dropout"]
+        seed, stream = dropout_key
+        y, state, tape = recurrent.record(x, dropout_key=dropout_key, threads=threads)
+        pooled = self._pool(x, y, state)
+        features = pooled.copy() if rate else pooled
+        if rate:
+            _core.dropout(features.ravel(), rate, seed + 1, stream)
+        logits, head_tape = head.record(features, threads=threads)
+        value, d_logits = loss(logits, target, weight)
+        d_features = head.pull(
+            head_tape, d_logits, self.gradient[self._parts[head]], threads=threads
+        )
+        if rate:
+            _core.dropout(d_features.ravel(), rate, seed + 1, stream)
+        dy, dstate = self._pull_pool(x, y, state, pooled, d_features)
+        recurrent.pull(
+            tape, dy, dstate, self.gradient[self._parts[recurrent]],
+            input_gradient=False, threads=threads,
+        )  # fmt: skip
+        return value
+
+    def penalise(self, strength):
+        """Add the L2 penalty's gradient; return ``strength / 2 * ||w||**2``."""
+        total = 0.0
+        for layer, part in self._parts.items():
+            weights, gradient = self.weights[part], self.gradient[part]
+            for piece in layer.penalised:
+                gradient[piece] += strength * weights[piece]
+                total += _core.squared_norm(weights[piece])
+        return 0.5 * strength * total
+
+    def _pool(self, x, y, state):
+        """Return what the head sees, (n, output_size of the recurrent stack)."""
+        if self.config["pooling"] == "last":
+            return np.concatenate(state[0][-self.recurrent.directions :], axis=1)
+        filled = x.lengths > 0
+        starts = x.offsets[:-1][filled]
+        pooled = np.zeros((len(x), y.shape[1]), y.dtype)
+        if len(starts) == 0:
+            return pooled
+        if self.config["pooling"] == "max":
+            pooled[filled] = np.maximum.reduceat(y, starts, axis=0)
+        else:
+            totals = np.add.reduceat(y, starts, axis=0)
+            pooled[filled] = totals / x.lengths[filled, None].astype(y.dtype)
+        return pooled
+
+    def _pull_pool(self, x, y, state, pooled, d_pooled):
+        """Return the gradients of the outputs and of the final states (or None)."""
+        if self.config["pooling"] == "last":
+            directions = self.recurrent.directions
+            dstate = tuple(np.zeros_like(s) for s in state)
+            for k, d in enumerate(np.split(d_pooled, directions, axis=1)):
+                dstate[0][k - directions] = d
+            return None, dstate
+        if self.config["pooling"] == "mean":
+            share = d_pooled / np.maximum(x.lengths, 1)[:, None].astype(y.dtype)
+            return np.repeat(share, x.lengths, axis=0), None
+        # Steps that tie for the maximum share its gradient.
+        top = y == np.repeat(pooled, x.lengths, axis=0)
+        starts = x.offsets[:-1][x.lengths > 0]
+        share = d_pooled.copy()
+        if len(starts):
+            ties = np.add.reduceat(top, starts, axis=0, dtype=y.dtype)
+            share[x.lengths > 0] /= np.maximum(ties, 1)
+        return top * np.repeat(share, x.lengths, axis=0), None

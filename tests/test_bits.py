@@ -1,0 +1,105 @@
+"""The same bits for any number of threads, any company and any padding."""
+
+import numpy as np
+import pytest
+
+from lstmc import Sequences
+
+DTYPES = ["float32", "float64"]
+
+
+def bits(*groups):
+    """The bytes of arrays, one after another."""
+    return [np.ascontiguousarray(a).tobytes() for group in groups for a in group]
+
+
+def train(layer, batch, threads=0):
+    X, state, dY, dstate = batch
+    Y, after, tape = layer.forward(X, state, threads=threads)
+    dX, dbefore, grads = layer.backward(tape, dY, dstate, threads=threads)
+    return bits(Y, after, dX, dbefore, grads.values())
+
+
+def pick(batch, chosen):
+    """The batch of the chosen sequences."""
+    X, state, dY, dstate = batch
+    return (
+        [X[j] for j in chosen],
+        tuple(s[:, chosen] for s in state),
+        [dY[j] for j in chosen],
+        tuple(s[:, chosen] for s in dstate),
+    )
+
+
+# Many rows, which threads share out; or many units of few rows, shared out, too.
+LARGE = {"rows": (40, list(range(0, 41))), "units": (260, [3, 0, 6])}
+
+
+@pytest.mark.parametrize(("units", "lengths"), LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_number_of_threads(target, make_layer, make_batch, dtype, units, lengths):
+    layer = make_layer(6, units, dtype=dtype, num_layers=2, bidirectional=True)
+    batch = make_batch(layer, lengths)
+    X, state, _, _ = batch
+    one = train(layer, batch, threads=1)
+    called = bits(*layer(X, state, threads=1))
+    assert called == one[: len(called)]
+    for threads in (2, 3, 8):
+        assert train(layer, batch, threads) == one
+        assert bits(*layer(X, state, threads=threads)) == called
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_company_and_order(target, make_layer, make_batch, dtype):
+    layer = make_layer(5, 19, dtype=dtype, num_layers=2, bidirectional=True)
+    lengths = [4, 0, 1, 7, 3, 7, 2]
+    batch = make_batch(layer, lengths)
+    whole = one_by_one(layer, batch)
+    rng = np.random.default_rng(4)
+    choices = [[j] for j in range(7)] + [list(rng.permutation(7)) for _ in range(4)]
+    choices += [list(rng.permutation(7)[:k]) for k in (2, 3, 5)] + [[3, 3, 0, 3]]
+    for chosen in choices:
+        assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
+
+
+def one_by_one(layer, batch):
+    """Bits of the outputs, states and input gradients of each sequence."""
+    X, state, dY, dstate = batch
+    Y, after, tape = layer.forward(X, state)
+    dX, dbefore, _ = layer.backward(tape, dY, dstate)
+    called, final = layer(X, state)
+    assert bits(Y, after) == bits(called, final)
+    return [
+        bits([Y[j], dX[j]], (s[:, j] for s in after), (s[:, j] for s in dbefore))
+        for j in range(len(X))
+    ]
+
+
+def test_many_slabs_and_windows(make_layer, make_batch):
+    # More rows than a slab takes, more steps than a window of the weight gradient.
+    layer = make_layer(3, 5, bidirectional=True)
+    lengths = np.random.default_rng(5).integers(0, 12, 300)
+    batch = make_batch(layer, lengths)
+    whole = one_by_one(layer, batch)
+    chosen = list(range(0, 300, 17))
+    assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
+    assert train(layer, batch, 1) == train(layer, batch, 3)
+
+
+def test_padding_never_matters(make_layer, make_batch):
+    layer = make_layer(3, 9, bidirectional=True)
+    lengths = [4, 0, 6, 1]
+    X, state, _, _ = make_batch(layer, lengths)
+    wanted = bits(*layer(X, state))
+    for filler in (np.nan, np.inf, 0.0, 1e30):
+        padded = np.full((4, 8, 3), filler, np.float32)
+        for j, x in enumerate(X):
+            padded[j, : len(x)] = x
+        sequences = Sequences.from_padded(padded, lengths=lengths)
+        assert bits(*layer(sequences, state)) == wanted
+
+
+def test_a_second_run(make_layer, make_batch):
+    layer = make_layer(6, 40, num_layers=2)
+    batch = make_batch(layer, [20] * 30)
+    assert train(layer, batch) == train(layer, batch)

@@ -1,0 +1,123 @@
+"""Without memory there is a MemoryError that names the bytes; with it, no leak."""
+
+import json
+import os
+
+import pytest
+
+from lstmc import _core
+from lstmc.layers import Recurrent
+
+needs_proc = pytest.mark.skipif(
+    not os.path.exists("/proc/self/statm"), reason="needs /proc"
+)
+
+
+@pytest.mark.parametrize("sizes", [(2**40, 2**40), (2**60, 1), (1, 2**62)])
+def test_sizes_beyond_any_address(option, sizes):
+    cell, _ = option
+    with pytest.raises(MemoryError, match="does not fit an address"):
+        Recurrent(*sizes, cell=cell)
+
+
+def test_a_tape_beyond_any_address():
+    layer = _core.Layer(0, False, 8, 8, 1, False)
+    with pytest.raises(MemoryError, match="does not fit an address"):
+        layer.tape_size(2**58)
+
+
+# The workspace is the one thing that is allocated under the limit.
+LIMITED = """
+import resource, sys
+import numpy as np
+from lstmc import _core
+from lstmc.layers.layer import aligned
+
+samples, units, mode = 2000, 512, sys.argv[1]
+layer = _core.Layer(0, False, 8, units, 1, False)
+offsets = np.arange(samples + 1)
+x = np.ones((samples, 8), "f4")
+y, dx = np.zeros((samples, units), "f4"), np.zeros_like(x)
+weights, gradient = (aligned(layer.packed_size, "f4") for _ in range(2))
+weights[:] = gradient[:] = 0
+tape = aligned(layer.tape_size(samples), "f4")
+tape[:] = 0
+
+def forward():
+    return _core.forward["float"](layer, offsets, x, weights, y, None, None, tape, 1)
+
+def backward(slabs):
+    _core.backward["float"](layer, offsets, x, weights, y, None, tape, slabs, y, None,
+                            dx, None, gradient, 1)
+
+slabs = forward()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**19, limits[1]))
+try:
+    forward() if mode == "forward" else backward(slabs)
+except MemoryError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_AS, limits)
+backward(forward())
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("mode", ["forward", "backward"])
+def test_no_memory_is_an_error_and_life_goes_on(run_python, mode):
+    # glibc gives memory that it mapped back at once; what it keeps it would use again.
+    said = run_python(LIMITED, mode, MALLOC_MMAP_THRESHOLD_="65536")
+    message, _, size = said.partition(": ")
+    assert message == "not enough memory"
+    count, wanted = size.split(" ", 1)
+    assert int(count.replace(",", "")) > 2**20 and wanted == "bytes wanted"
+
+
+LEAK = """
+import json, random, resource, threading
+import numpy as np
+from lstmc.layers import Recurrent
+
+layers = [Recurrent(3, 17, bidirectional=True, num_layers=2), Recurrent(3, 8)]
+random.seed(0)
+
+def call(task):
+    layer = random.choice(layers)
+    X = np.zeros((random.randint(1, 40), random.randint(0, 30), 3), "f4")
+    if task == "predict":
+        layer(X, threads=random.randint(1, 3))
+    else:
+        Y, _, tape = layer.forward(X, threads=random.randint(1, 3))
+        layer.backward(tape, Y, threads=random.randint(1, 3))
+
+def in_a_thread():
+    thread = threading.Thread(target=call, args=("train",))
+    thread.start()
+    thread.join()
+
+def pages():
+    return int(open("/proc/self/statm").read().split()[1])
+
+def growth(work, count):
+    for _ in range(count // 3):
+        work()
+    before = pages()
+    for _ in range(count):
+        work()
+    return (pages() - before) * resource.getpagesize()
+
+print(json.dumps([
+    growth(lambda: call("predict"), 3000),
+    growth(lambda: call("train"), 1500),
+    growth(in_a_thread, 300),
+]))
+"""
+
+
+@needs_proc
+def test_memory_stays_flat(run_python):
+    # A page a call would be 12 MB; what is left is the heap's own coming and going.
+    # One arena, since each thread would otherwise open a heap of its own.
+    for grown in json.loads(run_python(LEAK, MALLOC_ARENA_MAX="1")):
+        assert grown < 3e6
