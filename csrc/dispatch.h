@@ -19,8 +19,8 @@ typedef struct {
                  int to_packed);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */
     ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
-    void (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
-    void (*backward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
+    int (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
+    int (*backward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
     void (*dense)(const void *x, const void *w, const void *b, void *y, ptrdiff_t rows,
                   ptrdiff_t inputs, ptrdiff_t outputs, int threads);
     void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,

@@ -29,6 +29,7 @@ static const char *const messages[] = {
     [LSTMC_BAD_OFFSETS] = "expected offsets that start at 0 and never decrease",
     [LSTMC_NULL_ARRAY] = "an array that the call needs is missing",
     [LSTMC_NOT_ALIGNED] = "expected weights, tape and gradient aligned to 64 bytes",
+    [LSTMC_STOPPED] = "stopped",
     [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
 };
 
@@ -257,13 +258,14 @@ static int run(lstmc_call *call, int backward)
     const Team team = plan_team(call, threads, backward);
     void *workspace =
         take_memory((size_t)kernels->workspace(call, team, longest, backward));
+    int status = LSTMC_NO_MEMORY;
     if (workspace) {
-        (backward ? kernels->backward : kernels->forward)(call, team, longest,
-                                                          workspace);
+        status = (backward ? kernels->backward : kernels->forward)(call, team, longest,
+                                                                   workspace);
         give_memory(workspace);
     }
     give_threads(threads);
-    return workspace ? LSTMC_OK : LSTMC_NO_MEMORY;
+    return status;
 }
 
 int lstmc_forward(lstmc_call *call) { return run(call, 0); }

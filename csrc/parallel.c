@@ -19,7 +19,7 @@ extern int omp_pause_resource_all(omp_pause_resource_t) __attribute__((weak));
 #endif
 
 /* Waking a team takes a microsecond or some and its barriers as much again, while a
- * core does some 50 operations in a nanosecond: what takes less than 60 us stays alone. */
+ * core does some 50 operations in a nanosecond: work below 60 us stays alone. */
 #define SMALL_WORK 3e6
 
 static atomic_int set_threads, quota, taken;

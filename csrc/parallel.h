@@ -48,6 +48,7 @@ static inline void restore_mode(FloatMode mode)
 typedef struct {
     _Alignas(128) atomic_int arrived; /* a line of its own, and its neighbour's */
     atomic_int round;
+    int stop[2]; /* what a crew was told before the last two waits */
 } Barrier;
 
 #define SPINS 4000 /* some 50 microseconds */

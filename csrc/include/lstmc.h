@@ -51,6 +51,7 @@ enum {
     LSTMC_BAD_OFFSETS,    /* not starting at 0 or decreasing */
     LSTMC_NULL_ARRAY,     /* an array that the call needs is missing */
     LSTMC_NOT_ALIGNED,    /* weights, tape or gradient */
+    LSTMC_STOPPED, /* lstmc_call.poll said so; outputs are undefined */
     LSTMC_NO_TARGET       /* the machine lacks the asked target, or it is unknown */
 };
 
@@ -107,6 +108,9 @@ typedef struct {
     void *dx; /* (steps, inputs); NULL: not wanted */
     lstmc_direction direction[2];
     int threads; /* 0: the default */
+    /* Asked by the calling thread about every 50 ms: not 0 ends the call. May be NULL. */
+    int (*poll)(void *data);
+    void *poll_data;
     ptrdiff_t slabs; /* 0; training: forward sets it, backward needs it with the tape */
 } lstmc_call;
 

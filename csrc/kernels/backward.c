@@ -164,7 +164,10 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
             ++active;
         tape -= active * plan->panels * plan->slots * PANEL;
         run_step(&job, t, active, after, tape);
+        tell_crew(&job, t, active);
         wait_for_crew(&job);
+        if (told_to_stop(&job, t))
+            return;
         pull_input(&job, t, active, tape);
         note_rows(&job, t, active, tape,
                   s->row_table[job.side] + s->total[t] - s->total[first]);
@@ -188,6 +191,8 @@ void NAME(sequence_backward)(const Sequence *s)
             EACH_OWN_JOB (s, place, k)
                 run_job(s, k, place.share, first, last);
 #pragma omp barrier
+            if (is_stopped(s)) /* nobody is told before the next jobs */
+                break;
             NAME(pack_rows)(s, rows);
             NAME(weight_gradient)(s, rows);
             more = first > 0;

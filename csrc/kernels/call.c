@@ -124,7 +124,8 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.total = take(arena, longest + 1, sizeof(idx));
     for (int side = 0; side < s.directions; ++side)
         s.origin[side] = take(arena, s.rows, sizeof(idx));
-    s.barrier = take(arena, s.slabs * s.directions + 1, sizeof(Barrier));
+    s.barrier = take(arena, s.slabs * s.directions, sizeof(Barrier));
+    s.poll = take(arena, 1, sizeof(Poll));
     s.scratch_size =
         panels_of(backward ? NAME(backward_scratch)(&s) : NAME(forward_scratch)(&s)) *
         PANEL;
@@ -155,8 +156,8 @@ static idx workspace(const lstmc_call *call, Team team, idx longest, int backwar
     return arena.used;
 }
 
-/* Longest first, equal ones in their order, by counting. Barriers start anew. */
-static void prepare_rows(const Sequence *s)
+/* Longest first, equal ones in their order, by counting; nobody has waited or asked. */
+static void prepare_rows(const Sequence *s, const lstmc_call *call)
 {
     idx *sample = (idx *)s->sample, *length = (idx *)s->length,
         *total = (idx *)s->total;
@@ -175,6 +176,7 @@ static void prepare_rows(const Sequence *s)
         for (int side = 0; side < s->directions; ++side)
             ((idx *)s->origin[side])[row] = s->offset[j] + (side ? own - 1 : 0);
     }
+    *s->poll = (Poll){.ask = call->poll, .data = call->poll_data};
     memset(s->barrier, 0, (size_t)(s->slabs * s->directions) * sizeof(Barrier));
     idx active = s->rows;
     total[0] = 0;
@@ -185,19 +187,20 @@ static void prepare_rows(const Sequence *s)
     }
 }
 
-static void forward(const lstmc_call *call, Team team, idx longest, void *memory)
+static int forward(const lstmc_call *call, Team team, idx longest, void *memory)
 {
     Arena arena = {.base = memory};
     Sequence s = lay_out(call, team, longest, 0, &arena);
-    prepare_rows(&s);
+    prepare_rows(&s, call);
     NAME(sequence_forward)(&s);
+    return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
-static void backward(const lstmc_call *call, Team team, idx longest, void *memory)
+static int backward(const lstmc_call *call, Team team, idx longest, void *memory)
 {
     Arena arena = {.base = memory};
     Sequence s = lay_out(call, team, longest, 1, &arena);
-    prepare_rows(&s);
+    prepare_rows(&s, call);
     for (int side = 0; side < s.directions; ++side) {
         Direction *d = s.direction + side;
         NAME(transpose_hidden)(&s.plan, d->weights, d->transposed_h);
@@ -205,6 +208,7 @@ static void backward(const lstmc_call *call, Team team, idx longest, void *memor
             NAME(transpose_input)(&s.plan, d->weights, d->transposed_x);
     }
     NAME(sequence_backward)(&s);
+    return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
 const Kernels NAME(kernels) = {

@@ -160,7 +160,10 @@ static void run_job(const Sequence *s, idx k, Share share)
         if (active == 0)
             return;
         copy_input(&job, t, active);
+        tell_crew(&job, t, active);
         wait_for_crew(&job);
+        if (told_to_stop(&job, t))
+            return;
         run_step(&job, active, tape);
         wait_for_crew(&job);
         copy_output(&job, t, active);

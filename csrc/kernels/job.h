@@ -8,6 +8,7 @@
 #define LSTMC_JOB_H
 
 #include <string.h>
+#include <time.h>
 
 #include "kernels.h"
 
@@ -17,6 +18,7 @@
 
 typedef struct {
     int member, members;
+    int calling; /* the thread that made the call: it may ask the caller */
 } Share;
 
 typedef struct {
@@ -111,6 +113,43 @@ static inline void wait_for_crew(const Job *job)
     wait_for(job->barrier, job->share.members);
 }
 
+/* Operations between two looks at the clock, and nanoseconds between two questions. */
+#define LOOK_WORK 3e8
+#define ASK_TIME 50000000
+
+static inline void ask_caller(const Sequence *s, idx rows)
+{
+    Poll *poll = s->poll;
+    poll->work += 2.0 * (double)(rows * s->plan.panels) * (double)s->plan.block;
+    if (!poll->ask || poll->work < LOOK_WORK)
+        return;
+    poll->work = 0;
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    const int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    if (now - poll->asked < ASK_TIME && now >= poll->asked)
+        return;
+    poll->asked = now;
+    if (poll->ask(poll->data))
+        atomic_store(&poll->stopped, 1);
+}
+
+/* Before a wait: the first of a crew tells it whether to go on, so that all of them
+ * stop at the same step. */
+static inline void tell_crew(const Job *job, idx t, idx rows)
+{
+    if (job->share.member > 0)
+        return;
+    if (job->share.calling)
+        ask_caller(job->s, rows);
+    job->barrier->stop[t & 1] = is_stopped(job->s);
+}
+
+static inline int told_to_stop(const Job *job, idx t)
+{
+    return job->barrier->stop[t & 1];
+}
+
 /* Rows are shared out among the crew one by one. */
 #define EACH_OWN_ROW(job, r, rows) \
     for (idx r = (job)->share.member; r < (rows); r += (job)->share.members)
@@ -131,7 +170,9 @@ static inline Place my_place(const Sequence *s)
     const int members = s->members < team ? s->members : team;
     return (Place){.crew = thread / members,
                    .crews = team / members,
-                   .share = {.member = thread % members, .members = members}};
+                   .share = {.member = thread % members,
+                             .members = members,
+                             .calling = thread == 0}};
 }
 
 /* The jobs of the calling thread; a thread left over has none. */

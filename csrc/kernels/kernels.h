@@ -86,6 +86,15 @@ typedef struct {
     const real *x, *h; /* h NULL: zeros */
 } StepRow;
 
+/* How the calling thread asks its caller whether to go on. */
+typedef struct {
+    int (*ask)(void *);
+    void *data;
+    double work;   /* operations since the last look at the clock */
+    int64_t asked; /* when, in nanoseconds */
+    atomic_int stopped;
+} Poll;
+
 /* Rows are the samples, longest first; row j belongs to slab j % slabs, and a slab goes
  * through all steps without waiting for another. `members` threads share a slab, each
  * with panels of units of its own: for large weights and for few rows. */
@@ -98,6 +107,7 @@ typedef struct {
     const idx *offset; /* (samples + 1) first step of a sample */
     const idx *total;  /* (steps + 1) rows active before a step, summed */
     const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
+    Poll *poll;
     Barrier *barrier;     /* (slabs * directions) */
     const real *x;     /* (sum of lengths, inputs) */
     real *y;           /* (sum of lengths, directions * units), NULL: not wanted */
@@ -137,6 +147,11 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+
+ALWAYS_INLINE int is_stopped(const Sequence *s)
+{
+    return atomic_load(&s->poll->stopped);
+}
 
 ALWAYS_INLINE idx slab_rows(const Sequence *s, idx slab)
 {

@@ -2,7 +2,7 @@
 
 cdef extern from "lstmc.h" nogil:
     enum:
-        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_FLOAT32, LSTMC_FLOAT64
+        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED, LSTMC_FLOAT32, LSTMC_FLOAT64
         LSTMC_MAX_STATES
 
     ctypedef struct lstmc_cell:
@@ -45,6 +45,8 @@ cdef extern from "lstmc.h" nogil:
         void *dx
         lstmc_direction direction[2]
         int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
         Py_ssize_t slabs
 
     ctypedef struct lstmc_solver:

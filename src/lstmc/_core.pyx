@@ -7,6 +7,10 @@ may get wrong is checked before, where the names are known.
 
 from libc.string cimport memset
 
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() noexcept
+
 ctypedef fused real:
     float
     double
@@ -16,6 +20,8 @@ cdef int check(int status) except -1:
     """Turn a C status into the exception it means."""
     if status == LSTMC_OK:
         return 0
+    if status == LSTMC_STOPPED:
+        return -1  # with the exception of the signal's handler
     message = lstmc_message(status).decode()
     if status == LSTMC_NO_MEMORY:
         raise MemoryError(f"{message}: {lstmc_wanted_bytes():,} bytes wanted")
@@ -152,6 +158,14 @@ cdef void *d_before(lstmc_direction *d, int k) noexcept:
     return &d.d_before[k]
 
 
+cdef int heed_signals(void *unused) noexcept with gil:
+    """Asked by a long call now and then: run the handlers of signals, such as Ctrl-C's.
+
+    What a handler raises stays set until `check` lets it out.
+    """
+    return PyErr_CheckSignals()
+
+
 cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
                    const real[:, ::1] x, const real[::1] weights,
                    int threads) except -1:
@@ -167,6 +181,7 @@ cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
     call.samples = offsets.shape[0] - 1
     call.offsets = &offsets[0]
     call.threads = threads
+    call.poll = heed_signals
     if x.shape[0] > 0:
         call.x = &x[0, 0]
     for side in range(self.layer.directions):
