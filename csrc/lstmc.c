@@ -172,6 +172,8 @@ int lstmc_packed_size(const lstmc_layer *layer, ptrdiff_t *reals)
 int lstmc_tape_size(const lstmc_layer *layer, ptrdiff_t steps, ptrdiff_t *reals)
 {
     CHECK(check_layer(layer));
+    if (steps < 0)
+        return LSTMC_BAD_SIZE;
     CHECK(check_steps(layer, steps));
     *reals = kernels_of(layer->dtype)->tape_size(layer, steps);
     return LSTMC_OK;

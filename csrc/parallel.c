@@ -72,15 +72,47 @@ int lstmc_threads(int wanted)
 #endif
 }
 
+/* A thread that has once led a team keeps the others of that team, asleep, until it
+ * ends. A server of forty threads shall not end up with forty teams: together they keep
+ * no more than one for each processor, and who comes later works alone. */
+#if defined(_OPENMP) && !defined(_WIN32)
+static atomic_int followers; /* of all leaders */
+static pthread_key_t own_followers;
+
+static void leader_ends(void *own) { atomic_fetch_sub(&followers, (int)(intptr_t)own); }
+
+static int limit_followers(int threads)
+{
+    const int own = (int)(intptr_t)pthread_getspecific(own_followers);
+    if (threads - 1 <= own)
+        return threads;
+    const int processors = omp_get_num_procs();
+    const int limit = threads - 1 > processors ? threads - 1 : processors;
+    int all = atomic_load(&followers), more;
+    do {
+        more = smaller(threads - 1 - own, limit - all);
+        if (more <= 0)
+            return own + 1;
+    } while (!atomic_compare_exchange_weak(&followers, &all, all + more));
+    pthread_setspecific(own_followers, (void *)(intptr_t)(own + more));
+    return own + more + 1;
+}
+#elif defined(_OPENMP)
+static int limit_followers(int threads) { return threads; }
+#endif
+
 int take_threads(int wanted, double flops)
 {
     int threads = 1;
 #if defined(_OPENMP)
-    if (flops >= SMALL_WORK && !omp_in_parallel())
-        threads = lstmc_threads(wanted);
-    /* Calls that run at the same time share the threads instead of each taking all. */
-    const int left = threads - atomic_load(&taken);
-    threads = left < 1 ? 1 : left;
+    if (flops >= SMALL_WORK && !omp_in_parallel()) {
+        /* More than two a processor gain nothing, and the system may refuse them. */
+        const int most = 2 * omp_get_num_procs();
+        threads = smaller(lstmc_threads(wanted), most > 16 ? most : 16);
+        /* Calls that run at the same time share the threads, not each taking all. */
+        const int left = threads - atomic_load(&taken);
+        threads = limit_followers(left < 1 ? 1 : left);
+    }
 #else
     (void)wanted;
     (void)flops;
@@ -111,10 +143,13 @@ static void in_child(void)
     if (!pool_gone)
         atomic_store(&broken_pool, 1);
     atomic_store(&taken, 0);
+    atomic_store(&followers, 0);
+    pthread_setspecific(own_followers, NULL);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor)) static void prepare(void)
 {
+    pthread_key_create(&own_followers, leader_ends);
     pthread_atfork(before_fork, NULL, in_child);
 }
 #endif

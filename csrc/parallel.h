@@ -46,7 +46,7 @@ static inline void restore_mode(FloatMode mode)
  * since a step may take a microsecond, but not for ever: where cores are short, the one
  * that is waited for needs the core. */
 typedef struct {
-    _Alignas(128) atomic_int arrived; /* a line of its own, and its neighbour's */
+    _Alignas(64) atomic_int arrived; /* a line of its own */
     atomic_int round;
     int stop[2]; /* what a crew was told before the last two waits */
 } Barrier;

@@ -8,7 +8,7 @@
  *   tanh(x) = y / (y + 2)              y = e^2|x| - 1 keeps its accuracy near 0
  * float32, half the operations and a shorter chain
  *   tanh(x) = x p(x^2) / q(x^2)        p, q: minimax (Remez), degrees 4 and 4
- *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 1e-7 */
+ *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 2e-7 */
 #ifndef LSTMC_VMATH_H
 #define LSTMC_VMATH_H
 
@@ -127,9 +127,14 @@ ALWAYS_INLINE vec tanh_(vec x)
     return copy_sign(up / (up + R(2)), x);
 }
 #else
+ALWAYS_INLINE vec clamp(vec x, real most)
+{
+    return max_(splat(-most), min_(splat(most), x));
+}
+
 /* factor x p(x^2 square) / q(x^2 square), p / q minimax for tanh(x) / x up to TANH_MAX:
  * relative error below 2.3e-8. square = 1/4 and factor = 1/4 make tanh(x / 2) / 2. */
-ALWAYS_INLINE vec tanh_like(vec x, const real factor, const real square)
+ALWAYS_INLINE vec tanh_like(vec x, real factor, real square, real most)
 {
     const vec u = x * x * square;
     vec p = u * R(1.3177530544430598e-8) + R(2.0481190534225076e-5);
@@ -140,20 +145,19 @@ ALWAYS_INLINE vec tanh_like(vec x, const real factor, const real square)
     q = q * u + R(0.46707789001763624);
     p = p * u + R(0.99999997718576855);
     q = q * u + R(1);
-    return x * factor * p / q;
-}
-
-ALWAYS_INLINE vec clamp(vec x, real most)
-{
-    return max_(splat(-most), min_(splat(most), x));
+    /* Roundings must not lead out of the range of the function. */
+    return clamp(x * factor * p / q, most);
 }
 
 ALWAYS_INLINE vec sigmoid(vec x)
 {
-    return R(0.5) + tanh_like(clamp(x, 2 * TANH_MAX), R(0.25), R(0.25));
+    return R(0.5) + tanh_like(clamp(x, 2 * TANH_MAX), R(0.25), R(0.25), R(0.5));
 }
 
-ALWAYS_INLINE vec tanh_(vec x) { return tanh_like(clamp(x, TANH_MAX), R(1), R(1)); }
+ALWAYS_INLINE vec tanh_(vec x)
+{
+    return tanh_like(clamp(x, TANH_MAX), R(1), R(1), R(1));
+}
 #endif
 
 #endif

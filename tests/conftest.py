@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # a check of scikit-learn asks for it
+
 import numpy as np
 import pytest
 

@@ -175,6 +175,15 @@ print(json.dumps(counts))
     assert json.loads(run_python(COUNT + script)) == [1, 1, 2]
 
 
+def test_an_absurd_number_of_threads_ends_no_process(run_python):
+    script = """
+Y, _, tape = large.forward(X, threads=100_000)
+large.backward(tape, Y, threads=100_000)
+print("alive")
+"""
+    assert run_python(COUNT + script) == "alive"
+
+
 @needs_proc
 @needs_openmp
 def test_forty_callers_share_the_cores(run_python):

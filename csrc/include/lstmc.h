@@ -108,7 +108,7 @@ typedef struct {
     void *dx; /* (steps, inputs); NULL: not wanted */
     lstmc_direction direction[2];
     int threads; /* 0: the default */
-    /* Asked by the calling thread about every 50 ms: not 0 ends the call. May be NULL. */
+    /* Asked by the calling thread every 50 ms: not 0 ends the call. NULL: never. */
     int (*poll)(void *data);
     void *poll_data;
     ptrdiff_t slabs; /* 0; training: forward sets it, backward needs it with the tape */

@@ -1,0 +1,180 @@
+/* test_vmath.h - the functions of vmath.h against long double, over the whole range.
+ *
+ * Included once for each dtype, which LSTMC_F64 names. The vectors are the baseline's,
+ * compiled a second time with fused multiply-adds: these round as other targets do. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define LSTMC_TARGET test
+#include "vmath.h"
+
+#include "check.h"
+
+#if LSTMC_F64
+#define EPSILON DBL_EPSILON
+#define LEAST DBL_MIN
+#define MOST DBL_MAX
+#define DENORMAL DBL_TRUE_MIN
+#else
+#define EPSILON FLT_EPSILON
+#define LEAST FLT_MIN
+#define MOST FLT_MAX
+#define DENORMAL FLT_TRUE_MIN
+#endif
+
+typedef void (*Function)(const real *x, real *y); /* (LANES) each */
+typedef long double Exact;
+
+static Exact exact_exp(Exact x) { return expl(x); }
+static Exact exact_sigmoid(Exact x) { return 1 / (1 + expl(-x)); }
+static Exact exact_tanh(Exact x) { return tanhl(x); }
+
+#define WRAP(name, function, attributes)                \
+    attributes static void name(const real *x, real *y) \
+    {                                                   \
+        const vec in = *(const loose *)x;               \
+        *(loose *)y = function(in);                     \
+    }
+WRAP(plain_exp, exp_, )
+WRAP(plain_sigmoid, sigmoid, )
+WRAP(plain_tanh, tanh_, )
+#if defined(__x86_64__)
+#define FUSED __attribute__((target("avx2,fma")))
+WRAP(fused_exp, exp_, FUSED)
+WRAP(fused_sigmoid, sigmoid, FUSED)
+WRAP(fused_tanh, tanh_, FUSED)
+#endif
+
+/* LANES numbers at a time, so that no lane may lean on another. */
+typedef struct {
+    const char *name;
+    Function function;
+    Exact (*exact)(Exact);
+    Exact from, to; /* where the error is bounded */
+    Exact least;    /* the error is relative to values above it; absolute: 1 */
+    Exact most;     /* the bound, in units of EPSILON */
+    Exact worst, where;
+    real x[LANES];
+    idx count;
+} Walk;
+
+static void flush(Walk *walk)
+{
+    real y[LANES] = {0};
+    walk->function(walk->x, y);
+    for (idx j = 0; j < LANES; ++j) {
+        const Exact x = walk->x[j], wanted = walk->exact(x);
+        if (x < walk->from || x > walk->to)
+            continue;
+        const Exact size = fmaxl(fabsl(wanted), walk->least);
+        const Exact error = fabsl(y[j] - wanted) / (size * (Exact)EPSILON);
+        if (size > 0 && !(error <= walk->worst)) {
+            walk->worst = error;
+            walk->where = x;
+        }
+    }
+    walk->count = 0;
+}
+
+static void visit(Walk *walk, real x)
+{
+    walk->x[walk->count++] = x;
+    if (walk->count == LANES)
+        flush(walk);
+}
+
+/* Every binade from the denormals to the largest, 40 places each; a line through 0. */
+static void check_accuracy(Walk walk)
+{
+    about("vmath %s %s", LSTMC_F64 ? "f64" : "f32", walk.name);
+    for (real binade = DENORMAL; binade <= MOST / 2; binade *= 2)
+        for (int k = 0; k < 40; ++k) {
+            const real x = binade * (1 + (real)k / 40);
+            visit(&walk, x);
+            visit(&walk, -x);
+        }
+    for (int k = -60000; k <= 60000; ++k)
+        visit(&walk, (real)k * (real)(EXP_MAX * 1.01 / 60000));
+    CHECK_SAY(walk.worst <= walk.most, "%Lg epsilon off at %Lg, at most %Lg",
+              walk.worst, walk.where, walk.most);
+}
+
+static real value(Function function, real x)
+{
+    real in[LANES], out[LANES];
+    for (idx j = 0; j < LANES; ++j)
+        in[j] = 1;
+    in[LANES / 2] = x;
+    function(in, out);
+    return out[LANES / 2];
+}
+
+static void check_special(const char *name, Function exp, Function sig, Function tanh)
+{
+    about("vmath %s special values, %s", LSTMC_F64 ? "f64" : "f32", name);
+    const real inf = (real)INFINITY, nan = (real)NAN;
+    CHECK(isnan(value(exp, nan)) && isnan(value(sig, nan)) && isnan(value(tanh, nan)));
+    CHECK(isnan(value(exp, -nan)) && isnan(value(sig, -nan)) &&
+          isnan(value(tanh, -nan)));
+    /* exp saturates where the next binade would leave the normal numbers. */
+    CHECK(value(exp, inf) == value(exp, EXP_MAX) && isfinite(value(exp, inf)));
+    CHECK(value(exp, -inf) == value(exp, -EXP_MAX) && value(exp, -inf) >= LEAST);
+    CHECK(value(exp, 0) == 1 && value(exp, R(-0.0)) == 1);
+    CHECK(value(sig, inf) == 1 && value(sig, MOST) == 1);
+    CHECK(value(sig, -inf) >= 0 && value(sig, -inf) < R(0.1) * EPSILON);
+    CHECK(value(sig, 0) == R(0.5) && value(sig, R(-0.0)) == R(0.5));
+    CHECK(value(tanh, inf) == 1 && value(tanh, MOST) == 1);
+    CHECK(value(tanh, 0) == 0 && !signbit(value(tanh, 0)));
+    CHECK(value(tanh, R(-0.0)) == 0 && signbit(value(tanh, R(-0.0))));
+    CHECK(value(tanh, DENORMAL) == DENORMAL && value(tanh, -DENORMAL) == -DENORMAL);
+}
+
+/* Out of range a gate turns gradients round: s (1 - s) and 1 - t^2 change sign. */
+static void check_range(const char *name, Function sig, Function tanh)
+{
+    about("vmath %s range, %s", LSTMC_F64 ? "f64" : "f32", name);
+    real least = 1, most = 0, steepest = 0;
+    int is_odd = 1;
+    for (real x = 0; x < EXP_MAX; x += R(0.003)) {
+        const real up = value(tanh, x);
+        least = fmin(least, fmin(value(sig, x), value(sig, -x)));
+        most = fmax(most, fmax(value(sig, x), value(sig, -x)));
+        steepest = fmax(steepest, up);
+        is_odd &= value(tanh, -x) == -up;
+    }
+    CHECK_SAY(least >= 0, "sigmoid down to %g", (double)least);
+    CHECK_SAY(most <= 1, "sigmoid up to 1 + %g", (double)most - 1);
+    CHECK_SAY(steepest <= 1, "tanh up to 1 + %g", (double)steepest - 1);
+    CHECK_SAY(is_odd, "tanh(-x) is not -tanh(x)");
+}
+
+static void check_functions(const char *name, Function exp, Function sig, Function tanh)
+{
+    const Exact high = EXP_MAX;
+    /* Roundings of the reduced argument, of e^r - 1 and of the sum with 2^n. */
+    check_accuracy((Walk){"exp", exp, exact_exp, -high, high, 0, 1.5L, 0, 0, {0}, 0});
+#if LSTMC_F64
+    /* That of exp, a sum and a quotient; twice that of exp, a sum and a quotient. */
+    const Exact least = 0, sig_most = 2, tanh_most = 2.5L;
+#else
+    /* A sum with 1/2: absolute, half of what tanh is off (two polynomials, a product
+     * and a quotient, rounded twice as often where nothing is fused), one rounding. */
+    const Exact least = 1, sig_most = 1.5L, tanh_most = 3;
+#endif
+    check_accuracy((Walk){
+        "sigmoid", sig, exact_sigmoid, -high, MOST, least, sig_most, 0, 0, {0}, 0});
+    check_accuracy(
+        (Walk){"tanh", tanh, exact_tanh, -MOST, MOST, 0, tanh_most, 0, 0, {0}, 0});
+    check_special(name, exp, sig, tanh);
+    check_range(name, sig, tanh);
+}
+
+void TEST_VMATH(void)
+{
+    check_functions("plain", plain_exp, plain_sigmoid, plain_tanh);
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        check_functions("fused", fused_exp, fused_sigmoid, fused_tanh);
+#endif
+}
