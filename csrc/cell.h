@@ -1,6 +1,6 @@
 /* cell.h - the contract of a cell: its facts, P and P'.
  *
- *   a_t             = W x_t + R h_{t-1} + b        by the driver, kernels/sequence.c
+ *   a_t             = W x_t + R h_{t-1} + b        by the driver, kernels/forward.c
  *   (s_t, saved_t)  = P (a_t, s_{t-1})             forward
  *   (da_t, ds_{t-1}) = P'(ds_t, saved_t)           backward
  *

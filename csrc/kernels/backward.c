@@ -4,12 +4,14 @@
 
 static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
 
-static idx block_size(const Sequence *s) { return slab_rows(s, 0) * PANEL; }
+static idx block_size(const Sequence *s)
+{
+    return panels_of(s->plan.inputs) * slab_rows(s, 0) * PANEL;
+}
 
 idx NAME(backward_scratch)(const Sequence *s)
 {
-    return s->plan.cell->states * state_size(&s->plan, slab_rows(s, 0)) +
-           s->members * block_size(s);
+    return s->plan.cell->states * state_size(&s->plan, slab_rows(s, 0)) + block_size(s);
 }
 
 static void lay_out(Job *job, real *scratch)
@@ -17,26 +19,30 @@ static void lay_out(Job *job, real *scratch)
     const Plan *plan = &job->s->plan;
     for (int k = 0; k < plan->cell->states; ++k, scratch += state_size(plan, job->rows))
         job->state[k] = scratch;
-    job->block = scratch + job->share.member * block_size(job->s);
+    job->block = scratch;
 }
 
-/* dh += R' da of the step after, for one panel; the first `after` rows ran it. */
-static void pull_hidden(const Job *job, const real *tape, idx after, idx p)
+/* dh += R' da of the step after, for the own panels; `after` rows ran that step. */
+static void pull_hidden(const Job *job, const real *tape, idx after)
 {
     const Plan *plan = &job->s->plan;
-    real *dh = job->state[0] + p * job->rows * PANEL;
+    const idx depth = plan->panels * plan->h_count * PANEL, size = job->rows * PANEL;
+    real *dh = job->state[0] + job->first * size;
     const Product product = {
         .rows = after,
-        .panels = 1,
+        .panels = job->last - job->first,
         .a = tape + plan->h_first * PANEL,
         .a_row = plan->slots * PANEL,
         .runs = plan->panels,
         .run = plan->h_count * PANEL,
         .skip = after * plan->slots * PANEL,
-        .b = job->d->transposed_h + p * plan->panels * plan->h_count * PANEL * PANEL,
+        .b = job->d->transposed_h + job->first * depth * PANEL,
+        .b_panel = depth * PANEL,
         .start = dh,
+        .start_panel = size,
         .start_row = PANEL,
         .c = dh,
+        .c_panel = size,
         .c_row = PANEL,
     };
     NAME(product)(&product);
@@ -67,6 +73,7 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
 {
     const Plan *plan = &job->s->plan;
     const idx size = active * plan->slots * PANEL;
+    pull_hidden(job, tape + plan->panels * size, after);
     for (idx p = job->first; p < job->last; ++p) {
         Step step = {.rows = active,
                      .panels = 1,
@@ -75,38 +82,43 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
                      .a = tape + p * size};
         for (int k = 0; k < plan->cell->states; ++k)
             step.s[k] = job->state[k] + p * job->rows * PANEL;
-        pull_hidden(job, tape + plan->panels * size, after, p);
         add_output_gradient(job, t, active, p);
         plan->cell->backward(step);
     }
 }
 
-/* dx = W' da */
+/* dx = W' da, each of a crew for panels of inputs of its own. */
 static void pull_input(const Job *job, idx t, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
-    if (job->d->dx)
-        EACH_OWN_ROW (job, q, panels_of(plan->inputs)) {
-            const Product product = {
-                .rows = active,
-                .panels = 1,
-                .a = tape + plan->x_first * PANEL,
-                .a_row = plan->slots * PANEL,
-                .runs = plan->panels,
-                .run = plan->x_count * PANEL,
-                .skip = active * plan->slots * PANEL,
-                .b = job->d->transposed_x +
-                     q * plan->panels * plan->x_count * PANEL * PANEL,
-                .start = zeros,
-                .c = job->block,
-                .c_row = PANEL,
-            };
-            NAME(product)(&product);
-            const idx width = min_idx(PANEL, plan->inputs - q * PANEL);
-            for (idx r = 0; r < active; ++r)
-                memcpy(job->d->dx + step_of(job, r, t) * plan->inputs + q * PANEL,
-                       job->block + r * PANEL, (size_t)width * sizeof(real));
-        }
+    const idx panels = panels_of(plan->inputs), size = active * PANEL;
+    const idx depth = plan->panels * plan->x_count * PANEL;
+    const idx first = panels * job->share.member / job->share.members;
+    const idx last = panels * (job->share.member + 1) / job->share.members;
+    if (!job->d->dx)
+        return;
+    const Product product = {
+        .rows = active,
+        .panels = last - first,
+        .a = tape + plan->x_first * PANEL,
+        .a_row = plan->slots * PANEL,
+        .runs = plan->panels,
+        .run = plan->x_count * PANEL,
+        .skip = active * plan->slots * PANEL,
+        .b = job->d->transposed_x + first * depth * PANEL,
+        .b_panel = depth * PANEL,
+        .start = zeros,
+        .c = job->block + first * size,
+        .c_panel = size,
+        .c_row = PANEL,
+    };
+    NAME(product)(&product);
+    for (idx q = first; q < last; ++q) {
+        const idx width = min_idx(PANEL, plan->inputs - q * PANEL);
+        for (idx r = 0; r < active; ++r)
+            memcpy(job->d->dx + step_of(job, r, t) * plan->inputs + q * PANEL,
+                   job->block + q * size + r * PANEL, (size_t)width * sizeof(real));
+    }
 }
 
 /* Tells the weight gradient where the rows of step t lie. */
@@ -132,8 +144,7 @@ static void note_rows(const Job *job, idx t, idx active, const real *tape,
 static void store_before(const Job *job, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
-    for (idx p = job->first; p < job->last; ++p)
-        pull_hidden(job, tape, active, p);
+    pull_hidden(job, tape, active);
     wait_for_crew(job);
     EACH_OWN_ROW (job, r, job->rows)
         for (int k = 0; k < plan->cell->states; ++k)

@@ -16,9 +16,12 @@ typedef struct {
     idx start_panel, start_row;
     real *c;
     idx c_panel, c_row;
+    const char *ahead; /* what will be wanted next, this much of it for each k */
+    idx ahead_step;
 } Tile;
 
-ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const idx a_k)
+ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const idx a_k,
+                        const int fetch)
 {
     const idx a_row = t->a_row;
     const int vecs = panels * VECS; /* vector j is j % VECS of panel j / VECS */
@@ -28,9 +31,14 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
             acc[r * vecs + j] = ((const vec *)(t->start + j / VECS * t->start_panel +
                                                r * t->start_row))[j % VECS];
     const real *b = t->b;
+    const char *ahead = t->ahead;
     for (idx run = 0; run < t->runs; ++run) {
         const real *a = t->a + run * t->skip;
         for (idx k = 0; k < t->run; ++k, b += PANEL, a += a_k) {
+            if (fetch) {
+                __builtin_prefetch(ahead, 0, 2);
+                ahead += t->ahead_step;
+            }
             vec column[ACCUMULATORS];
             EACH (j, vecs)
                 column[j] = ((const vec *)(b + j / VECS * t->b_panel))[j % VECS];
@@ -54,7 +62,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define ONE(rows) 1
 
 /* clang-format off */
-#define CASE(rows, panels) case rows: tile(t, rows, panels, a_k); break;
+#define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
 #define CASES_3(n) CASE(1, n(1)) CASE(2, n(2)) CASE(3, n(3))
 #define CASES_6(n) CASES_3(n) CASE(4, n(4)) CASE(5, n(5)) CASE(6, n(6))
 #define CASES_12(n) CASES_6(n) CASE(7, n(7)) CASE(8, n(8)) CASE(9, n(9)) \
@@ -67,6 +75,16 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 static void narrow(const Tile *t, idx rows)
 {
     const idx a_k = 1;
+    const int fetch = 0;
+    switch (rows) {
+        CASES(ONE)
+    }
+}
+
+static void narrow_fetching(const Tile *t, idx rows)
+{
+    const idx a_k = 1;
+    const int fetch = 1;
     switch (rows) {
         CASES(ONE)
     }
@@ -75,36 +93,58 @@ static void narrow(const Tile *t, idx rows)
 static void wide(const Tile *t, idx rows)
 {
     const idx a_k = 1;
+    const int fetch = 0;
     switch (rows) {
         CASES(BESIDE)
     }
 }
 
-void NAME(product)(const Product *p)
+/* Bytes of a panel from which on the next is fetched while this one is used, and bytes
+ * of A that are walked over for every panel: some of the first, of the second cache. */
+#define LARGE_PANEL (24 << 10)
+#define LARGE_ROWS (192 << 10)
+
+/* Runs of p that go through all panels before the next ones do. */
+static idx runs_at_once(const Product *p)
+{
+    const idx stride = p->runs > 1 ? p->skip : p->run;
+    const idx bytes = p->rows * max_idx(stride / p->rows, p->run) * (idx)sizeof(real);
+    return p->panels > 1 ? max_idx(1, min_idx(p->runs, LARGE_ROWS / bytes)) : p->runs;
+}
+
+/* One part of the sum, on top of what C has if it is not the first. */
+static void add_runs(const Product *p, idx first_run, idx runs)
 {
     /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
-    const idx blocks = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
+    const idx blocks = (p->rows + TILE_ROWS - 1) / TILE_ROWS, depth = runs * p->run;
+    const int is_first = first_run == 0;
     Tile t = {.a_row = p->a_row,
-              .runs = p->runs,
+              .runs = runs,
               .run = p->run,
               .skip = p->skip,
               .b_panel = p->b_panel,
-              .start_panel = p->start_panel,
-              .start_row = p->start_row,
+              .start_panel = is_first ? p->start_panel : p->c_panel,
+              .start_row = is_first ? p->start_row : p->c_row,
               .c_panel = p->c_panel,
-              .c_row = p->c_row};
+              .c_row = p->c_row,
+              .ahead_step = LINE / blocks};
+    const real *start = is_first ? p->start : p->c;
     const idx beside = p->rows <= TILE_ROWS ? BESIDE(p->rows) : 1;
+    const int is_large = depth * LINE > LARGE_PANEL;
     for (idx q = 0; q < p->panels;) {
-        const int is_wide = q + beside <= p->panels;
-        t.b = p->b + q * p->b_panel;
+        const int is_wide = beside > 1 && q + beside <= p->panels;
+        t.b = p->b + q * p->b_panel + first_run * p->run * PANEL;
         for (idx block = 0; block < blocks; ++block) {
             const idx first = p->rows * block / blocks;
             const idx rows = p->rows * (block + 1) / blocks - first;
-            t.a = p->a + first * p->a_row;
-            t.start = p->start + q * p->start_panel + first * p->start_row;
+            t.a = p->a + first_run * p->skip + first * p->a_row;
+            t.start = start + q * t.start_panel + first * t.start_row;
             t.c = p->c + q * p->c_panel + first * p->c_row;
-            if (is_wide && beside > 1)
+            t.ahead = (const char *)(t.b + p->b_panel) + block * depth * t.ahead_step;
+            if (is_wide)
                 wide(&t, rows);
+            else if (is_large)
+                narrow_fetching(&t, rows);
             else
                 narrow(&t, rows);
         }
@@ -112,9 +152,17 @@ void NAME(product)(const Product *p)
     }
 }
 
+void NAME(product)(const Product *p)
+{
+    const idx at_once = p->rows > 0 ? runs_at_once(p) : 1;
+    for (idx run = 0; p->rows > 0 && run < p->runs; run += at_once)
+        add_runs(p, run, min_idx(at_once, p->runs - run));
+}
+
 void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth)
 {
     const idx a_k = TILE_ROWS;
+    const int fetch = 0;
     for (idx first = 0; first < rows; first += TILE_ROWS, a += depth * TILE_ROWS) {
         const Tile tile_ = {.a = a,
                             .a_row = 1,
