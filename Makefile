@@ -32,9 +32,11 @@ sanitize: export LSTMC_SANITIZE = address,undefined
 sanitize: $(venv)/tools  ## the C test program under ASan and UBSan
 	@$(call ctest)
 
-bench: setup  ## time lstmc and its peers, one process each
+bench: setup  ## time lstmc and its peers, one process each, and whole fits
 	@$(call install,bench)
 	@$(python) -m bench
+	@$(python) -m bench fit
+	@$(python) -m bench plot
 
 readme: setup  ## render the tables of README.md from the results
 	@$(python) -m bench render

@@ -327,3 +327,18 @@ def test_a_tape_serves_once(make_layer, make_batch):
     layer.backward(tape, dY, dstate)
     with pytest.raises(ValueError, match="expected a fresh one, got one that backward"):
         layer.backward(tape, dY, dstate)
+
+
+def test_the_memory_of_a_tape_is_used_again_and_given_back(make_layer, make_batch):
+    layer = make_layer(3, 5)
+    X, state, dY, _ = make_batch(layer, (4, 2))
+    _, _, tape = layer.forward(X, state)
+    memory = tape.saved[0]
+    first = layer.backward(tape, dY)[2]
+    _, _, tape = layer.forward(X, state)
+    assert tape.saved[0] is memory
+    again = layer.backward(tape, dY)[2]
+    assert all(first[name].tobytes() == again[name].tobytes() for name in first)
+    layer.release()
+    _, _, tape = layer.forward(X, state)
+    assert tape.saved[0] is not memory

@@ -214,6 +214,10 @@ class Network:
         )  # fmt: skip
         return value
 
+    def release(self):
+        """Give back the memory that is kept from one training step to the next."""
+        self.recurrent.release()
+
     def penalise(self, strength):
         """Add the L2 penalty's gradient; return ``strength / 2 * ||w||**2``."""
         total = 0.0

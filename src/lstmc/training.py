@@ -176,6 +176,7 @@ class Trainer:
                         break
         finally:
             weights[:] = kept
+            self.network.release()
 
     def _note(self, history, samples, loss, score, validation_loss):
         self.samples += samples

@@ -1,0 +1,49 @@
+"""Ctrl-C in the middle of a long call of the kernels is heard, and nothing is lost."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lstmc.layers import Recurrent
+
+# 200 ms is the promise; a test on shared cores may wait as long again for a core.
+PROMISE, SHARED_CORES = 0.2, 0.3
+
+
+@pytest.fixture(scope="module")
+def layer():
+    # 8 MB and more of weights a direction: threads form crews where there are two.
+    return Recurrent(600, 800, num_layers=2, random_state=0)
+
+
+@pytest.mark.parametrize("phase", ["inference", "forward", "backward"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_long_call_hears_an_interrupt(layer, phase, threads):
+    rng = np.random.default_rng(0)
+    few = rng.standard_normal((3, 5, 600)).astype(np.float32)
+    before = layer(few)[0]
+    X = rng.standard_normal((64, 60, 600)).astype(np.float32)  # seconds of work
+    calls = {
+        "inference": lambda: layer(X, threads=threads),
+        "forward": lambda: layer.forward(X, threads=threads),
+    }
+    if phase == "backward":
+        Y, _, tape = layer.forward(X)
+        calls["backward"] = lambda: layer.backward(tape, Y, threads=threads)
+    sent = []
+
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.1, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        calls[phase]()
+    assert time.perf_counter() - sent[0] < PROMISE + SHARED_CORES
+    timer.join()
+    assert layer(few)[0].tobytes() == before.tobytes()
