@@ -21,6 +21,7 @@ static real dot(const real *x, const real *w, real start, idx n)
 void NAME(dense)(const void *x, const void *w, const void *b, void *y, idx rows,
                  idx inputs, idx outputs, int threads)
 {
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (idx r = 0; r < rows; ++r)
         for (idx j = 0; j < outputs; ++j)

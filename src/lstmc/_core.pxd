@@ -2,7 +2,8 @@
 
 cdef extern from "lstmc.h" nogil:
     enum:
-        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED, LSTMC_FLOAT32, LSTMC_FLOAT64
+        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED
+        LSTMC_FLOAT32, LSTMC_FLOAT64
         LSTMC_MAX_STATES
 
     ctypedef struct lstmc_cell:
@@ -61,7 +62,8 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_describe_cell(int, lstmc_cell *)
     int lstmc_packed_size(const lstmc_layer *, Py_ssize_t *)
     int lstmc_tape_size(const lstmc_layer *, Py_ssize_t, Py_ssize_t *)
-    int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *, void *)
+    int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *,
+                   void *)
     int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)
     int lstmc_forward(lstmc_call *)
     int lstmc_backward(lstmc_call *)

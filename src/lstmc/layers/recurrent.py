@@ -130,12 +130,12 @@ class Recurrent(Stack):
         x = tape.inputs[0]
         dy = None
         if dY is not None:
-            dy = as_sequences(
+            given = as_sequences(
                 dY, dtype=self.dtype, n_features=self.output_size, name="dY"
             )
-            if not np.array_equal(dy.offsets, x.offsets):
+            if not np.array_equal(given.offsets, x.offsets):
                 raise ValueError("dY: expected the lengths of X, got others")
-            dy = dy.values
+            dy = given.values
         dstate = self._checked(dstate, len(x), "dstate")
         gradient = aligned(self.n_weights, self.dtype)
         dx, before = self.pull(tape, dy, dstate, gradient, threads=threads)

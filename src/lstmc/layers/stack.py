@@ -153,15 +153,15 @@ class Stack(Layer):
         }
         for layer, kernel in enumerate(self._kernels):
             for side in range(self.directions):
-                arrays = [parameters[name] for name in self._names(layer, side)]
-                kernel.unpack(packed[self._parts[layer]], *arrays, side)
+                w, r, b = (parameters[name] for name in self._names(layer, side))
+                kernel.unpack(packed[self._parts[layer]], w, r, b, side)
         return parameters
 
     def _write(self, parameters):
         for layer, kernel in enumerate(self._kernels):
             for side in range(self.directions):
-                arrays = [parameters[name] for name in self._names(layer, side)]
-                kernel.pack(*arrays, self.weights[self._parts[layer]], side)
+                w, r, b = (parameters[name] for name in self._names(layer, side))
+                kernel.pack(w, r, b, self.weights[self._parts[layer]], side)
 
     @property
     def penalised(self):
