@@ -10,33 +10,36 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { MAX_THREADS = 256, STEPS = 4096 };   /* STEPS: about 10 us between two clocks */
+enum { MAX_THREADS = 256, STEPS = 4096 }; /* STEPS: about 10 us between two clocks */
 
 typedef struct {
     const char *name;
     float (*burn)(float start);
-    double flops;               /* of one call of burn */
+    double flops; /* of one call of burn */
 } Target;
 
 #define CHAINS_12(DO) \
     DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
-#define CHAINS_24(DO) \
-    CHAINS_12(DO) DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) \
-    DO(20) DO(21) DO(22) DO(23)
+#define CHAINS_24(DO)                                                            \
+    CHAINS_12(DO)                                                                \
+    DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) \
+        DO(23)
 
 #define DECLARE(k) vector x##k = zero + (start + k);
 #define ADVANCE(k) x##k = x##k * a + b;
 #define GATHER(k) sum += x##k;
-#define BURN(NAME, ATTRIBUTE, BYTES, CHAINS) \
-    ATTRIBUTE static float NAME(float start) \
-    { \
-        typedef float vector __attribute__((vector_size(BYTES))); \
+#define BURN(NAME, ATTRIBUTE, BYTES, CHAINS)                        \
+    ATTRIBUTE static float NAME(float start)                        \
+    {                                                               \
+        typedef float vector __attribute__((vector_size(BYTES)));   \
         const vector zero = {0}, a = zero + 0.75f, b = zero + 0.5f; \
-        vector sum = zero; \
-        CHAINS(DECLARE) \
-        for (int t = 0; t < STEPS; ++t) { CHAINS(ADVANCE) } \
-        CHAINS(GATHER) \
-        return sum[0]; \
+        vector sum = zero;                                          \
+        CHAINS(DECLARE)                                             \
+        for (int t = 0; t < STEPS; ++t) {                           \
+            CHAINS(ADVANCE)                                         \
+        }                                                           \
+        CHAINS(GATHER)                                              \
+        return sum[0];                                              \
     }
 #define FLOPS(BYTES, N_CHAINS) (2.0 * STEPS * (N_CHAINS) * (BYTES) / sizeof(float))
 
@@ -78,8 +81,8 @@ typedef struct {
     double seconds;
     int threads;
     atomic_int ready;
-    double rate[MAX_THREADS];   /* FLOP/s of each thread */
-    float sink[MAX_THREADS];    /* read by nobody; keeps the work */
+    double rate[MAX_THREADS]; /* FLOP/s of each thread */
+    float sink[MAX_THREADS]; /* read by nobody; keeps the work */
     atomic_int next;
 } Race;
 
@@ -105,10 +108,7 @@ static void *run(void *shared)
 }
 
 /* Name of the instruction set that fma_peak uses. */
-const char *fma_target(void)
-{
-    return choose_target().name;
-}
+const char *fma_target(void) { return choose_target().name; }
 
 /* FLOP/s of `threads` threads together over `seconds`; negative: no thread started. */
 double fma_peak(int threads, double seconds)
@@ -121,7 +121,7 @@ double fma_peak(int threads, double seconds)
     while (started < threads && !pthread_create(&others[started], 0, run, &race))
         ++started;
     if (started < threads)
-        atomic_store(&race.ready, threads);     /* opens the gate for those that run */
+        atomic_store(&race.ready, threads); /* opens the gate for those that run */
     run(&race);
 
     double sum = 0;
