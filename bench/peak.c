@@ -20,10 +20,9 @@ typedef struct {
 
 #define CHAINS_12(DO) \
     DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
-#define CHAINS_24(DO)                                                            \
-    CHAINS_12(DO)                                                                \
-    DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) \
-        DO(23)
+#define NEXT_12(DO) \
+    DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) DO(23)
+#define CHAINS_24(DO) CHAINS_12(DO) NEXT_12(DO)
 
 #define DECLARE(k) vector x##k = zero + (start + k);
 #define ADVANCE(k) x##k = x##k * a + b;
