@@ -4,9 +4,13 @@
 
 static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
 
+/* Steps of a single row that go into one product for dx. */
+#define STEPS_AT_ONCE 64
+
 static idx block_size(const Sequence *s)
 {
-    return panels_of(s->plan.inputs) * slab_rows(s, 0) * PANEL;
+    const idx rows = max_idx(STEPS_AT_ONCE, slab_rows(s, 0));
+    return panels_of(s->plan.inputs) * rows * PANEL;
 }
 
 idx NAME(backward_scratch)(const Sequence *s)
@@ -87,38 +91,47 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
     }
 }
 
-/* dx = W' da, each of a crew for panels of inputs of its own. */
-static void pull_input(const Job *job, idx t, idx active, const real *tape)
+/* dx = W' da, each of a crew for panels of inputs of its own: for `active` rows of step
+ * t, or for a single row for `steps` steps from t on. */
+static void pull_input(const Job *job, idx t, idx steps, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx panels = panels_of(plan->inputs), size = active * PANEL;
+    const idx panels = panels_of(plan->inputs), rows = steps * active;
     const idx depth = plan->panels * plan->x_count * PANEL;
     const idx first = panels * job->share.member / job->share.members;
     const idx last = panels * (job->share.member + 1) / job->share.members;
-    if (!job->d->dx)
-        return;
     const Product product = {
-        .rows = active,
+        .rows = rows,
         .panels = last - first,
         .a = tape + plan->x_first * PANEL,
-        .a_row = plan->slots * PANEL,
+        .a_row = (steps > 1 ? plan->panels : 1) * plan->slots * PANEL,
         .runs = plan->panels,
         .run = plan->x_count * PANEL,
         .skip = active * plan->slots * PANEL,
         .b = job->d->transposed_x + first * depth * PANEL,
         .b_panel = depth * PANEL,
         .start = zeros,
-        .c = job->block + first * size,
-        .c_panel = size,
+        .c = job->block + first * rows * PANEL,
+        .c_panel = rows * PANEL,
         .c_row = PANEL,
     };
     NAME(product)(&product);
     for (idx q = first; q < last; ++q) {
         const idx width = min_idx(PANEL, plan->inputs - q * PANEL);
-        for (idx r = 0; r < active; ++r)
-            memcpy(job->d->dx + step_of(job, r, t) * plan->inputs + q * PANEL,
-                   job->block + q * size + r * PANEL, (size_t)width * sizeof(real));
+        for (idx k = 0; k < rows; ++k) {
+            const idx step = step_of(job, k % active, t + k / active);
+            memcpy(job->d->dx + step * plan->inputs + q * PANEL,
+                   job->block + (q * rows + k) * PANEL, (size_t)width * sizeof(real));
+        }
     }
+}
+
+/* The same for all steps first <= t < last of a job of one row. */
+static void pull_inputs(const Job *job, idx first, idx last, const real *tape)
+{
+    const idx size = job->s->plan.panels * job->s->plan.slots * PANEL;
+    for (idx t = first; t < last; t += STEPS_AT_ONCE, tape += STEPS_AT_ONCE * size)
+        pull_input(job, t, min_idx(STEPS_AT_ONCE, last - t), 1, tape);
 }
 
 /* Tells the weight gradient where the rows of step t lie. */
@@ -179,10 +192,13 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         wait_for_crew(&job);
         if (told_to_stop(&job, t))
             return;
-        pull_input(&job, t, active, tape);
+        if (job.d->dx && job.rows > 1)
+            pull_input(&job, t, 1, active, tape);
         note_rows(&job, t, active, tape,
                   s->row_table[job.side] + s->total[t] - s->total[first]);
     }
+    if (job.d->dx && job.rows == 1)
+        pull_inputs(&job, first, min_idx(last, length_of(&job, 0)), tape);
     if (first == 0)
         store_before(&job, active, tape);
 }

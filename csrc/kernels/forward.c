@@ -1,15 +1,24 @@
 /* forward.c - takes every cell through time: a step is one product for all columns of
- * a block of units, then P on that block while it lies near. */
+ * a block of units, then P on that block while it lies near.
+ *
+ * The sum over k runs over x first, then over h. So W x may be computed for many steps
+ * at once, which few rows want: for them the weights' way to the core decides. */
 #include "job.h"
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
+/* Rows up to which W x is computed ahead, reals of it, and steps: least and most. */
+#define AHEAD_ROWS 3
+#define AHEAD_REALS 49152
+#define AHEAD_LEAST 4
+#define AHEAD_MOST 64
 
-static idx hidden_row(const Plan *plan)
+static idx x_panels(const Plan *plan) { return panels_of(plan->inputs); }
+
+/* An odd number of lines, so that rows lie in different sets of the cache. */
+static idx row_size(const Plan *plan)
 {
-    const idx n = max_idx(plan->panels * PANEL, plan->units + plan->inputs);
-    return (panels_of(n) | 1) *
-           PANEL; /* an odd number of lines: rows in different sets */
+    return ((x_panels(plan) + plan->panels) | 1) * PANEL;
 }
 
 static idx panels_at_once(const Plan *plan, idx rows)
@@ -22,23 +31,43 @@ static idx block_size(const Plan *plan, idx rows)
     return max_idx(BLOCK, rows) * plan->slots * PANEL;
 }
 
+/* W x of one step, of all units. */
+static idx wx_size(const Plan *plan, idx rows)
+{
+    return plan->panels * rows * plan->x_count * PANEL;
+}
+
+static idx steps_ahead(const Plan *plan, idx rows)
+{
+    if (rows < 1 || rows > AHEAD_ROWS)
+        return 0;
+    const idx steps = min_idx(AHEAD_MOST, AHEAD_REALS / wx_size(plan, rows));
+    return steps < AHEAD_LEAST ? 0 : steps;
+}
+
 idx NAME(forward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
-    return 2 * rows * hidden_row(&s->plan) +
+    return 2 * rows * row_size(&s->plan) +
            (s->plan.cell->states - 1) * state_size(&s->plan, rows) +
+           AHEAD_MOST * wx_size(&s->plan, min_idx(rows, AHEAD_ROWS)) +
            s->members * block_size(&s->plan, rows);
 }
 
 static void lay_out(Job *job, real *scratch)
 {
     const Plan *plan = &job->s->plan;
-    job->h_row = hidden_row(plan);
-    job->hx[0] = scratch;
-    job->hx[1] = job->hx[0] + job->rows * job->h_row;
-    real *next = job->hx[1] + job->rows * job->h_row;
+    job->row = row_size(plan);
+    job->h0 = x_panels(plan) * PANEL; /* aligned, and x just before it */
+    job->x0 = job->h0 - plan->inputs;
+    job->xh[0] = scratch;
+    job->xh[1] = job->xh[0] + job->rows * job->row;
+    real *next = job->xh[1] + job->rows * job->row;
     for (int k = 1; k < plan->cell->states; ++k, next += state_size(plan, job->rows))
         job->state[k] = next;
+    job->ahead = steps_ahead(plan, job->rows);
+    job->wx = next;
+    next += job->ahead * wx_size(plan, job->rows);
     job->block = next + job->share.member * block_size(plan, slab_rows(job->s, 0));
 }
 
@@ -47,7 +76,7 @@ static void load_states(const Job *job)
     const Plan *plan = &job->s->plan;
     EACH_OWN_ROW (job, r, job->rows) {
         const real *h = sample_row(job, job->d->before[0], r);
-        real *to = job->hx[0] + r * job->h_row;
+        real *to = job->xh[0] + r * job->row + job->h0;
         for (idx j = 0; j < plan->panels * PANEL; ++j)
             to[j] = h && j < plan->units ? h[j] : 0;
         for (int k = 1; k < plan->cell->states; ++k)
@@ -59,7 +88,7 @@ static void copy_input(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
     EACH_OWN_ROW (job, r, active)
-        memcpy(job->hx[0] + r * job->h_row + plan->units,
+        memcpy(job->xh[0] + r * job->row + job->x0,
                job->s->x + step_of(job, r, t) * plan->inputs,
                (size_t)plan->inputs * sizeof(real));
 }
@@ -71,11 +100,62 @@ static void copy_output(const Job *job, idx t, idx active)
     if (s->y)
         EACH_OWN_ROW (job, r, active)
             memcpy(s->y + (step_of(job, r, t) * s->directions + job->side) * n,
-                   job->hx[1] + r * job->h_row, (size_t)n * sizeof(real));
+                   job->xh[1] + r * job->row + job->h0, (size_t)n * sizeof(real));
 }
 
-/* a = [h, x] [R, W] + b for the step's panels, which start at panel p. */
-static void fill_columns(const Job *job, const Step *step, idx p)
+/* W x + b of row r and panel p, for the first of the steps ahead. */
+static real *wx_of(const Job *job, idx p, idx r)
+{
+    return job->wx + (p * job->rows + r) * job->ahead * job->s->plan.x_count * PANEL;
+}
+
+/* W x + b for the steps from t on, as many as are computed ahead, and the own units. */
+static void look_ahead(const Job *job, idx t, idx active)
+{
+    const Plan *plan = &job->s->plan;
+    const real *biases = job->d->weights + plan->panels * plan->block;
+    for (idx r = 0; r < active; ++r)
+        for (idx p = job->first; p < job->last; ++p)
+            for (int i = 0; i < plan->readings; ++i) {
+                const Reading *reading = plan->reading + i;
+                if (reading->k0 > 0)
+                    continue; /* h alone */
+                const Product product = {
+                    .rows = min_idx(job->ahead, length_of(job, r) - t),
+                    .panels = reading->count,
+                    .a = job->s->x + step_of(job, r, t) * plan->inputs,
+                    .a_row = job->side ? -plan->inputs : plan->inputs,
+                    .runs = 1,
+                    .run = plan->inputs,
+                    .b = job->d->weights + p * plan->block + reading->offset,
+                    .b_panel = reading->k * PANEL,
+                    .start =
+                        biases + (p * plan->cell->columns + reading->first) * PANEL,
+                    .start_panel = PANEL,
+                    .c = wx_of(job, p, r) + (reading->first - plan->x_first) * PANEL,
+                    .c_panel = PANEL,
+                    .c_row = plan->x_count * PANEL,
+                };
+                NAME(product)(&product);
+            }
+}
+
+/* Leaves to a product what is not done yet: the sum over h, from W x + b on. */
+static void start_from_ahead(const Job *job, Product *product, idx p, idx column, idx t,
+                             int by_column)
+{
+    const Plan *plan = &job->s->plan;
+    product->a += plan->inputs;
+    product->b += plan->inputs * PANEL;
+    product->run -= plan->inputs;
+    product->start_row = job->ahead * plan->x_count * PANEL;
+    product->start_panel = by_column ? job->rows * product->start_row : PANEL;
+    product->start = wx_of(job, p, 0) +
+                     (t % job->ahead * plan->x_count + column - plan->x_first) * PANEL;
+}
+
+/* a = [W, R] [x, h] + b at step t for the step's panels, which start at panel p. */
+static void fill_columns(const Job *job, const Step *step, idx p, idx t)
 {
     const Plan *plan = &job->s->plan;
     const real *weights = job->d->weights;
@@ -88,11 +168,11 @@ static void fill_columns(const Job *job, const Step *step, idx p)
         for (idx j = 0; j < (by_column ? columns : unit_panels); ++j) {
             const idx panel = p + (by_column ? 0 : j);
             const idx column = reading->first + (by_column ? j : 0);
-            const Product product = {
+            Product product = {
                 .rows = step->rows,
                 .panels = by_column ? unit_panels : columns,
-                .a = job->hx[0] + reading->k0,
-                .a_row = job->h_row,
+                .a = job->xh[0] + job->x0 + reading->k0,
+                .a_row = job->row,
                 .runs = 1,
                 .run = reading->k,
                 .b = weights + panel * plan->block + reading->offset +
@@ -104,12 +184,14 @@ static void fill_columns(const Job *job, const Step *step, idx p)
                 .c_panel = by_column ? step->a_panel : PANEL,
                 .c_row = plan->slots * PANEL,
             };
+            if (job->ahead > 0 && reading->k0 == 0)
+                start_from_ahead(job, &product, panel, column, t, by_column);
             NAME(product)(&product);
         }
     }
 }
 
-static void run_step(const Job *job, idx active, real *tape)
+static void run_step(const Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
     const idx at_once = panels_at_once(plan, active);
@@ -120,15 +202,15 @@ static void run_step(const Job *job, idx active, real *tape)
             .slots = plan->slots,
             .a_panel = active * plan->slots * PANEL,
             .identity = job->s->identity,
-            .h0 = job->hx[0] + p * PANEL,
-            .h1 = job->hx[1] + p * PANEL,
-            .h_row = job->h_row,
+            .h0 = job->xh[0] + job->h0 + p * PANEL,
+            .h1 = job->xh[1] + job->h0 + p * PANEL,
+            .h_row = job->row,
             .s_panel = job->rows * PANEL,
         };
         step.a = tape ? tape + p * step.a_panel : job->block;
         for (int k = 1; k < plan->cell->states; ++k)
             step.s[k] = job->state[k] + p * step.s_panel;
-        fill_columns(job, &step, p);
+        fill_columns(job, &step, p, t);
         plan->cell->forward(step);
     }
 }
@@ -138,7 +220,7 @@ static void store_final(const Job *job, idx r)
 {
     const idx n = job->s->plan.units, sample = job->s->sample[row_of(job, r)];
     if (job->d->after[0])
-        memcpy(job->d->after[0] + sample * n, job->hx[0] + r * job->h_row,
+        memcpy(job->d->after[0] + sample * n, job->xh[0] + r * job->row + job->h0,
                (size_t)n * sizeof(real));
     for (int k = 1; k < job->s->plan.cell->states; ++k)
         if (job->d->after[k])
@@ -151,6 +233,7 @@ static void run_job(const Sequence *s, idx k, Share share)
     Job job = make_job(s, k, share);
     lay_out(&job, s->scratch + k * s->scratch_size);
     load_states(&job);
+    wait_for_crew(&job);
     real *tape = job.tape;
     idx active = job.rows;
     for (idx t = 0;; ++t) {
@@ -159,19 +242,23 @@ static void run_job(const Sequence *s, idx k, Share share)
                 store_final(&job, active - 1);
         if (active == 0)
             return;
-        copy_input(&job, t, active);
         tell_crew(&job, t, active);
+        if (job.ahead == 0) {
+            copy_input(&job, t, active);
+            wait_for_crew(&job);
+        } else if (t % job.ahead == 0) {
+            look_ahead(&job, t, active);
+        }
+        run_step(&job, t, active, tape);
         wait_for_crew(&job);
         if (told_to_stop(&job, t))
             return;
-        run_step(&job, active, tape);
-        wait_for_crew(&job);
         copy_output(&job, t, active);
         if (tape)
             tape += active * plan->panels * plan->slots * PANEL;
-        real *swap = job.hx[0];
-        job.hx[0] = job.hx[1];
-        job.hx[1] = swap;
+        real *swap = job.xh[0];
+        job.xh[0] = job.xh[1];
+        job.xh[1] = swap;
     }
 }
 

@@ -1,9 +1,9 @@
 /* gradient.c - the weights' gradient as deep products over many samples at once.
  *
- *   d[R W] += da [h, x]'    summed over the rows of a window: t in order, and at each
+ *   d[W R] += da [x, h]'    summed over the rows of a window: t in order, and at each
  *   db     += da            t the samples in order, whatever slab computed them
  *
- * [h, x] is packed in blocks of TILE_ROWS columns, h and x apart, a chunk of CHUNK
+ * [x, h] is packed in blocks of TILE_ROWS columns, x and h apart, a chunk of CHUNK
  * rows at a time; da is gathered panel by panel. Threads share the panels of units
  * and columns, so every sum is one thread's. All functions are called by the whole
  * team. */
@@ -54,7 +54,7 @@ static void pack_row(const real *from, idx n, idx first, real *to)
 void NAME(pack_rows)(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    const idx h_blocks = blocks_of(plan->units), blocks = blocks_in_row(plan);
+    const idx x_blocks = blocks_of(plan->inputs), blocks = blocks_in_row(plan);
     const idx chunks = (rows + CHUNK - 1) / CHUNK;
 #pragma omp for schedule(static)
     for (idx item = 0; item < s->directions * chunks * blocks; ++item) {
@@ -64,10 +64,10 @@ void NAME(pack_rows)(const Sequence *s, idx rows)
         const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
         real *to = packed_rows(s, side, chunk) + block * depth * TILE_ROWS;
         for (idx k = 0; k < depth; ++k, to += TILE_ROWS)
-            if (block < h_blocks)
-                pack_row(row[k].h, plan->units, block * TILE_ROWS, to);
+            if (block < x_blocks)
+                pack_row(row[k].x, plan->inputs, block * TILE_ROWS, to);
             else
-                pack_row(row[k].x, plan->inputs, (block - h_blocks) * TILE_ROWS, to);
+                pack_row(row[k].h, plan->units, (block - x_blocks) * TILE_ROWS, to);
     }
 }
 
@@ -104,14 +104,14 @@ static void column_gradient(const Sequence *s, int side, idx rows, idx p, int co
     real da[CHUNK * PANEL] __attribute__((aligned(LINE)));
     for (idx chunk = 0; chunk * CHUNK < rows; ++chunk) {
         const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
-        const real *hx = packed_rows(s, side, chunk);
+        const real *xh = packed_rows(s, side, chunk);
         gather(s->row_table[side] + chunk * CHUNK, depth, p, column, da, bias);
-        if (reads->r != NONE)
-            NAME(outer_product)(hx, da, weights, plan->units, depth);
         if (reads->w != NONE)
-            NAME(outer_product)(hx + blocks_of(plan->units) * depth * TILE_ROWS, da,
-                                weights + (reads->r != NONE ? plan->units * PANEL : 0),
-                                plan->inputs, depth);
+            NAME(outer_product)(xh, da, weights, plan->inputs, depth);
+        if (reads->r != NONE)
+            NAME(outer_product)(xh + blocks_of(plan->inputs) * depth * TILE_ROWS, da,
+                                weights + (reading->k - plan->units) * PANEL,
+                                plan->units, depth);
     }
 }
 

@@ -26,8 +26,10 @@ typedef struct {
     const Direction *d;
     int side; /* 0: forward in time, 1: reverse */
     idx slab, rows;
-    idx h_row;              /* reals from a row of [h, x] to the next */
-    real *hx[2];            /* (rows, h_row): [h, x] of this step and of the next */
+    idx row, x0, h0; /* reals of a row of [x, h], and where x and h start in it */
+    real *xh[2];     /* (rows, row): [x, h] of this step and of the next */
+    idx ahead;       /* steps whose W x is computed at once; 0: step by step */
+    real *wx;        /* (own panels, rows, ahead, columns that read x, PANEL) */
     real *state[MAX_STATES]; /* (panels, rows, PANEL) */
     real *block; /* scratch of this member */
     Share share;

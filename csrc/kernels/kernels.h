@@ -38,7 +38,7 @@ void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx de
 #define TILE_ROWS 3
 #endif
 
-/* Columns with the same reading of [h, x]: k0 .. k0 + k of it. */
+/* Columns with the same reading of [x, h]: k0 .. k0 + k of it. */
 typedef struct {
     int first, count; /* columns */
     idx k0, k;
@@ -46,7 +46,7 @@ typedef struct {
 } Reading;
 
 /* One direction of a layer, packed: for each panel of units and each column (k, PANEL)
- * reals, h before x; then the biases (panels, columns, PANEL). */
+ * reals, x before h; then the biases (panels, columns, PANEL). */
 typedef struct {
     const Cell *cell;
     idx inputs, units;

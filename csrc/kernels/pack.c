@@ -25,7 +25,7 @@ void NAME(make_plan)(Plan *plan, const Cell *cell, idx inputs, idx units)
         } else {
             Reading *reading = &plan->reading[plan->readings++];
             *reading = (Reading){.first = g, .count = 1, .offset = plan->block};
-            reading->k0 = column->r == NONE ? units : 0;
+            reading->k0 = column->w == NONE ? inputs : 0;
             reading->k =
                 (column->r == NONE ? 0 : units) + (column->w == NONE ? 0 : inputs);
         }
@@ -63,12 +63,12 @@ void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed,
                 reading->offset + (g - reading->first) * reading->k * PANEL;
             for (idx j = 0; j < n; ++j) {
                 real *to = packed + j / PANEL * plan->block + first + j % PANEL;
-                if (column->r != NONE)
-                    for (idx k = 0; k < n; ++k, to += PANEL)
-                        copy(r + (column->r * n + j) * n + k, to, to_packed);
                 if (column->w != NONE)
                     for (idx k = 0; k < m; ++k, to += PANEL)
                         copy(w + (column->w * n + j) * m + k, to, to_packed);
+                if (column->r != NONE)
+                    for (idx k = 0; k < n; ++k, to += PANEL)
+                        copy(r + (column->r * n + j) * n + k, to, to_packed);
                 copy(b + column->b * n + j,
                      biases + (j / PANEL * cell->columns + g) * PANEL + j % PANEL,
                      to_packed);
@@ -87,8 +87,7 @@ static void transpose(const Plan *plan, const real *packed, real *out, int x_sid
         for (idx p = 0; p < plan->panels; ++p)
             for (int i = 0; i < plan->readings; ++i) {
                 const Reading *reading = plan->reading + i;
-                /* h comes before x among the rows that a column reads */
-                const idx k0 = x_side ? plan->units - reading->k0 : 0;
+                const idx k0 = x_side ? 0 : reading->k - plan->units; /* x before h */
                 for (int g = reading->first; g < reading->first + reading->count; ++g) {
                     if (g < first || g >= first + columns)
                         continue;

@@ -107,9 +107,10 @@ static void wide(const Tile *t, idx rows)
 /* Runs of p that go through all panels before the next ones do. */
 static idx runs_at_once(const Product *p)
 {
-    const idx stride = p->runs > 1 ? p->skip : p->run;
-    const idx bytes = p->rows * max_idx(stride / p->rows, p->run) * (idx)sizeof(real);
-    return p->panels > 1 ? max_idx(1, min_idx(p->runs, LARGE_ROWS / bytes)) : p->runs;
+    if (p->runs == 1 || p->panels == 1)
+        return p->runs;
+    const idx bytes = max_idx(p->skip, p->rows * p->run) * (idx)sizeof(real);
+    return max_idx(1, min_idx(p->runs, LARGE_ROWS / bytes));
 }
 
 /* One part of the sum, on top of what C has if it is not the first. */
