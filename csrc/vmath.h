@@ -127,37 +127,32 @@ ALWAYS_INLINE vec tanh_(vec x)
     return copy_sign(up / (up + R(2)), x);
 }
 #else
-ALWAYS_INLINE vec clamp(vec x, real most)
+/* factor x p(s x^2) / q(s x^2), p / q minimax for tanh(x) / x up to TANH_MAX: relative
+ * error below 2.3e-8. s = factor = 1 gives tanh(x); 1/4 both, powers of two and so
+ * exact, tanh(x / 2) / 2. Beyond TANH_MAX p / q stays what it is there while x goes on,
+ * so that `most` decides; it also keeps roundings in the range of the function. */
+ALWAYS_INLINE vec tanh_like(vec x, const real factor, const real s, const real most)
 {
-    return max_(splat(-most), min_(splat(most), x));
-}
-
-/* factor x p(x^2 square) / q(x^2 square), p / q minimax for tanh(x) / x up to TANH_MAX:
- * relative error below 2.3e-8. square = 1/4 and factor = 1/4 make tanh(x / 2) / 2. */
-ALWAYS_INLINE vec tanh_like(vec x, real factor, real square, real most)
-{
-    const vec u = x * x * square;
-    vec p = u * R(1.3177530544430598e-8) + R(2.0481190534225076e-5);
-    vec q = u * R(7.7040489032547868e-7) + R(3.2729204602161251e-4);
-    p = p * u + R(3.4878111577581803e-3);
-    q = q * u + R(2.5847388834859713e-2);
-    p = p * u + R(0.13374475226080774);
-    q = q * u + R(0.46707789001763624);
-    p = p * u + R(0.99999997718576855);
+    const vec u = min_(splat(TANH_MAX * TANH_MAX / s), x * x);
+    vec p = u * (factor * s * s * s * s * R(1.3177530544430598e-8)) +
+            factor * s * s * s * R(2.0481190534225076e-5);
+    vec q = u * (s * s * s * s * R(7.7040489032547868e-7)) +
+            s * s * s * R(3.2729204602161251e-4);
+    p = p * u + factor * s * s * R(3.4878111577581803e-3);
+    q = q * u + s * s * R(2.5847388834859713e-2);
+    p = p * u + factor * s * R(0.13374475226080774);
+    q = q * u + s * R(0.46707789001763624);
+    p = p * u + factor * R(0.99999997718576855);
     q = q * u + R(1);
-    /* Roundings must not lead out of the range of the function. */
-    return clamp(x * factor * p / q, most);
+    return max_(splat(-most), min_(splat(most), x * p / q));
 }
 
 ALWAYS_INLINE vec sigmoid(vec x)
 {
-    return R(0.5) + tanh_like(clamp(x, 2 * TANH_MAX), R(0.25), R(0.25), R(0.5));
+    return R(0.5) + tanh_like(x, R(0.25), R(0.25), R(0.5));
 }
 
-ALWAYS_INLINE vec tanh_(vec x)
-{
-    return tanh_like(clamp(x, TANH_MAX), R(1), R(1), R(1));
-}
+ALWAYS_INLINE vec tanh_(vec x) { return tanh_like(x, R(1), R(1), R(1)); }
 #endif
 
 #endif
