@@ -35,6 +35,7 @@ static void pull_hidden(const Job *job, const real *tape, idx after)
     const Product product = {
         .rows = after,
         .panels = job->last - job->first,
+        .groups = 1,
         .a = tape + plan->h_first * PANEL,
         .a_row = plan->slots * PANEL,
         .runs = plan->panels,
@@ -103,6 +104,7 @@ static void pull_input(const Job *job, idx t, idx steps, idx active, const real 
     const Product product = {
         .rows = rows,
         .panels = last - first,
+        .groups = 1,
         .a = tape + plan->x_first * PANEL,
         .a_row = (steps > 1 ? plan->panels : 1) * plan->slots * PANEL,
         .runs = plan->panels,

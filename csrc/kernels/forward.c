@@ -7,7 +7,8 @@
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
-/* Rows up to which W x is computed ahead, reals of it, and steps: least and most. */
+/* Rows up to which W x is computed ahead, reals of it, and steps: least and most, powers
+ * of two. */
 #define AHEAD_ROWS 3
 #define AHEAD_REALS 49152
 #define AHEAD_LEAST 4
@@ -41,7 +42,9 @@ static idx steps_ahead(const Plan *plan, idx rows)
 {
     if (rows < 1 || rows > AHEAD_ROWS)
         return 0;
-    const idx steps = min_idx(AHEAD_MOST, AHEAD_REALS / wx_size(plan, rows));
+    idx steps = AHEAD_MOST;
+    while (steps > 0 && steps * wx_size(plan, rows) > AHEAD_REALS)
+        steps /= 2;
     return steps < AHEAD_LEAST ? 0 : steps;
 }
 
@@ -123,6 +126,7 @@ static void look_ahead(const Job *job, idx t, idx active)
                 const Product product = {
                     .rows = min_idx(job->ahead, length_of(job, r) - t),
                     .panels = reading->count,
+                    .groups = 1,
                     .a = job->s->x + step_of(job, r, t) * plan->inputs,
                     .a_row = job->side ? -plan->inputs : plan->inputs,
                     .runs = 1,
@@ -140,78 +144,70 @@ static void look_ahead(const Job *job, idx t, idx active)
             }
 }
 
-/* Leaves to a product what is not done yet: the sum over h, from W x + b on. */
-static void start_from_ahead(const Job *job, Product *product, idx p, idx column, idx t,
-                             int by_column)
+/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on. */
+static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, real *a)
 {
     const Plan *plan = &job->s->plan;
-    product->a += plan->inputs;
-    product->b += plan->inputs * PANEL;
-    product->run -= plan->inputs;
-    product->start_row = job->ahead * plan->x_count * PANEL;
-    product->start_panel = by_column ? job->rows * product->start_row : PANEL;
-    product->start = wx_of(job, p, 0) +
-                     (t % job->ahead * plan->x_count + column - plan->x_first) * PANEL;
-}
-
-/* a = [W, R] [x, h] + b at step t for the step's panels, which start at panel p. */
-static void fill_columns(const Job *job, const Step *step, idx p, idx t)
-{
-    const Plan *plan = &job->s->plan;
-    const real *weights = job->d->weights;
-    const real *biases = weights + plan->panels * plan->block;
+    const real *biases = job->d->weights + plan->panels * plan->block;
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
-        const idx unit_panels = step->panels, columns = reading->count;
-        /* The longer of the two runs of panels goes into one product. */
-        const int by_column = unit_panels > columns;
-        for (idx j = 0; j < (by_column ? columns : unit_panels); ++j) {
-            const idx panel = p + (by_column ? 0 : j);
-            const idx column = reading->first + (by_column ? j : 0);
-            Product product = {
-                .rows = step->rows,
-                .panels = by_column ? unit_panels : columns,
-                .a = job->xh[0] + job->x0 + reading->k0,
-                .a_row = job->row,
-                .runs = 1,
-                .run = reading->k,
-                .b = weights + panel * plan->block + reading->offset +
-                     (column - reading->first) * reading->k * PANEL,
-                .b_panel = by_column ? plan->block : reading->k * PANEL,
-                .start = biases + (panel * plan->cell->columns + column) * PANEL,
-                .start_panel = by_column ? plan->cell->columns * PANEL : PANEL,
-                .c = step->a + (panel - p) * step->a_panel + column * PANEL,
-                .c_panel = by_column ? step->a_panel : PANEL,
-                .c_row = plan->slots * PANEL,
-            };
-            if (job->ahead > 0 && reading->k0 == 0)
-                start_from_ahead(job, &product, panel, column, t, by_column);
-            NAME(product)(&product);
+        Product product = {
+            .rows = rows,
+            .panels = reading->count,
+            .groups = panels,
+            .a = job->xh[0] + job->x0 + reading->k0,
+            .a_row = job->row,
+            .runs = 1,
+            .run = reading->k,
+            .b = job->d->weights + p * plan->block + reading->offset,
+            .b_panel = reading->k * PANEL,
+            .b_group = plan->block,
+            .start = biases + (p * plan->cell->columns + reading->first) * PANEL,
+            .start_panel = PANEL,
+            .start_group = plan->cell->columns * PANEL,
+            .c = a + reading->first * PANEL,
+            .c_panel = PANEL,
+            .c_group = rows * plan->slots * PANEL,
+            .c_row = plan->slots * PANEL,
+        };
+        if (job->ahead > 0 && reading->k0 == 0) {
+            /* W x + b is there already: the sum over h goes on from it. */
+            const idx step = (t & (job->ahead - 1)) * plan->x_count;
+            product.a += plan->inputs;
+            product.b += plan->inputs * PANEL;
+            product.run -= plan->inputs;
+            product.start =
+                wx_of(job, p, 0) + (step + reading->first - plan->x_first) * PANEL;
+            product.start_row = job->ahead * plan->x_count * PANEL;
+            product.start_group = job->rows * product.start_row;
         }
+        NAME(product)(&product);
     }
 }
 
 static void run_step(const Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx at_once = panels_at_once(plan, active);
+    const idx at_once = panels_at_once(plan, active), s_panel = job->rows * PANEL;
+    const idx a_panel = active * plan->slots * PANEL;
     for (idx p = job->first; p < job->last; p += at_once) {
-        Step step = {
+        const idx panels = min_idx(at_once, job->last - p);
+        real *a = tape ? tape + p * a_panel : job->block;
+        fill_columns(job, p, panels, t, active, a);
+        plan->cell->forward((Step){
             .rows = active,
-            .panels = min_idx(at_once, job->last - p),
+            .panels = panels,
             .slots = plan->slots,
-            .a_panel = active * plan->slots * PANEL,
             .identity = job->s->identity,
+            .a = a,
+            .a_panel = a_panel,
             .h0 = job->xh[0] + job->h0 + p * PANEL,
             .h1 = job->xh[1] + job->h0 + p * PANEL,
             .h_row = job->row,
-            .s_panel = job->rows * PANEL,
-        };
-        step.a = tape ? tape + p * step.a_panel : job->block;
-        for (int k = 1; k < plan->cell->states; ++k)
-            step.s[k] = job->state[k] + p * step.s_panel;
-        fill_columns(job, &step, p, t);
-        plan->cell->forward(step);
+            .s = {NULL, job->state[1] + p * s_panel, job->state[2] + p * s_panel,
+                  job->state[3] + p * s_panel},
+            .s_panel = s_panel,
+        });
     }
 }
 
@@ -246,7 +242,7 @@ static void run_job(const Sequence *s, idx k, Share share)
         if (job.ahead == 0) {
             copy_input(&job, t, active);
             wait_for_crew(&job);
-        } else if (t % job.ahead == 0) {
+        } else if ((t & (job.ahead - 1)) == 0) {
             look_ahead(&job, t, active);
         }
         run_step(&job, t, active, tape);

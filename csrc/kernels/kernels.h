@@ -6,21 +6,22 @@
 #include "lstmc.h"
 #include "parallel.h"
 
-/* C = start + A B, for a few rows and some panels of B.
+/* C = start + A B, for a few rows and some groups of panels of B.
  *
  * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
  * call: a row's result has the same bits in any company. A row of A is `runs` runs of
  * `run` reals, `skip` apart. */
 typedef struct {
-    idx rows, panels;
+    idx rows, panels, groups;
     const real *a; /* (rows, ...), a_row apart */
     idx a_row, runs, run, skip;
-    const real *b; /* (panels, runs * run, PANEL), b_panel apart */
-    idx b_panel;
-    const real *start; /* (panels, rows, PANEL), start_row 0: the same for all rows */
-    idx start_panel, start_row;
-    real *c; /* (panels, rows, PANEL) */
-    idx c_panel, c_row;
+    const real *b; /* (groups, panels, runs * run, PANEL), b_panel apart */
+    idx b_panel, b_group;
+    const real
+        *start; /* (groups, panels, rows, PANEL), start_row 0: one for all rows */
+    idx start_panel, start_group, start_row;
+    real *c; /* (groups, panels, rows, PANEL) */
+    idx c_panel, c_group, c_row;
 } Product;
 
 void NAME(product)(const Product *);

@@ -5,17 +5,16 @@
 #include "kernels.h"
 
 #define ACCUMULATORS (TILE_ROWS * VECS)
+#define MOST_BESIDE 4
 
-/* (rows, panels) outputs; a[r * a_row + k * a_k], b[q * b_panel + k * PANEL]. */
+/* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
 typedef struct {
     const real *a;
     idx a_row, runs, run, skip;
-    const real *b;
-    idx b_panel;
-    const real *start;
-    idx start_panel, start_row;
-    real *c;
-    idx c_panel, c_row;
+    const real *b[MOST_BESIDE];
+    const real *start[MOST_BESIDE];
+    real *c[MOST_BESIDE];
+    idx start_row, c_row;
     const char *ahead; /* what will be wanted next, this much of it for each k */
     idx ahead_step;
 } Tile;
@@ -28,20 +27,23 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
     vec acc[ACCUMULATORS];          /* (rows, vecs) */
     EACH (r, rows)
         EACH (j, vecs)
-            acc[r * vecs + j] = ((const vec *)(t->start + j / VECS * t->start_panel +
-                                               r * t->start_row))[j % VECS];
-    const real *b = t->b;
+            acc[r * vecs + j] =
+                ((const vec *)(t->start[j / VECS] + r * t->start_row))[j % VECS];
+    const real *b[MOST_BESIDE];
+    EACH (q, panels)
+        b[q] = t->b[q];
     const char *ahead = t->ahead;
+    idx place = 0; /* in every panel */
     for (idx run = 0; run < t->runs; ++run) {
         const real *a = t->a + run * t->skip;
-        for (idx k = 0; k < t->run; ++k, b += PANEL, a += a_k) {
+        for (idx k = 0; k < t->run; ++k, place += PANEL, a += a_k) {
             if (fetch) {
                 __builtin_prefetch(ahead, 0, 2);
                 ahead += t->ahead_step;
             }
             vec column[ACCUMULATORS];
             EACH (j, vecs)
-                column[j] = ((const vec *)(b + j / VECS * t->b_panel))[j % VECS];
+                column[j] = ((const vec *)(b[j / VECS] + place))[j % VECS];
             EACH (r, rows) {
                 const vec row = splat(a[r * a_row]);
                 EACH (j, vecs)
@@ -51,14 +53,14 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
     }
     EACH (r, rows)
         EACH (j, vecs)
-            ((vec *)(t->c + j / VECS * t->c_panel + r * t->c_row))[j % VECS] =
-                acc[r * vecs + j];
+            ((vec *)(t->c[j / VECS] + r * t->c_row))[j % VECS] = acc[r * vecs + j];
 }
 
 /* Panels beside one another in a tile of few rows: enough sums in flight to hide the
- * latency of a multiply-add. */
+ * latency of a multiply-add; and half of them for what is left over. */
 #define BESIDE(rows) \
     (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
+#define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
 #define ONE(rows) 1
 
 /* clang-format off */
@@ -90,6 +92,15 @@ static void narrow_fetching(const Tile *t, idx rows)
     }
 }
 
+static void pair(const Tile *t, idx rows)
+{
+    const idx a_k = 1;
+    const int fetch = 0;
+    switch (rows) {
+        CASES(PAIR)
+    }
+}
+
 static void wide(const Tile *t, idx rows)
 {
     const idx a_k = 1;
@@ -118,38 +129,42 @@ static void add_runs(const Product *p, idx first_run, idx runs)
 {
     /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
     const idx blocks = (p->rows + TILE_ROWS - 1) / TILE_ROWS, depth = runs * p->run;
-    const int is_first = first_run == 0;
-    Tile t = {.a_row = p->a_row,
-              .runs = runs,
-              .run = p->run,
-              .skip = p->skip,
-              .b_panel = p->b_panel,
-              .start_panel = is_first ? p->start_panel : p->c_panel,
-              .start_row = is_first ? p->start_row : p->c_row,
-              .c_panel = p->c_panel,
-              .c_row = p->c_row,
-              .ahead_step = LINE / blocks};
+    const idx height = blocks == 1 ? p->rows : p->rows / blocks;
+    const idx higher = p->rows - height * blocks;
+    const int is_first = first_run == 0, is_large = depth * LINE > LARGE_PANEL;
     const real *start = is_first ? p->start : p->c;
-    const idx beside = p->rows <= TILE_ROWS ? BESIDE(p->rows) : 1;
-    const int is_large = depth * LINE > LARGE_PANEL;
-    for (idx q = 0; q < p->panels;) {
-        const int is_wide = beside > 1 && q + beside <= p->panels;
-        t.b = p->b + q * p->b_panel + first_run * p->run * PANEL;
-        for (idx block = 0; block < blocks; ++block) {
-            const idx first = p->rows * block / blocks;
-            const idx rows = p->rows * (block + 1) / blocks - first;
-            t.a = p->a + first_run * p->skip + first * p->a_row;
-            t.start = start + q * t.start_panel + first * t.start_row;
-            t.c = p->c + q * p->c_panel + first * p->c_row;
-            t.ahead = (const char *)(t.b + p->b_panel) + block * depth * t.ahead_step;
-            if (is_wide)
-                wide(&t, rows);
-            else if (is_large)
-                narrow_fetching(&t, rows);
-            else
-                narrow(&t, rows);
+    const idx start_panel = is_first ? p->start_panel : p->c_panel;
+    const idx start_group = is_first ? p->start_group : p->c_group;
+    Tile t; /* not cleared: that takes as long as a short sum */
+    t.a_row = p->a_row;
+    t.runs = runs, t.run = p->run, t.skip = p->skip;
+    t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
+    t.ahead_step = is_large ? LINE / blocks : 0;
+    idx beside = blocks == 1 ? BESIDE(p->rows) : 1, g = 0, q = 0;
+    for (idx left = p->groups * p->panels; left > 0; left -= beside) {
+        while (beside > left)
+            beside /= 2;
+        for (idx j = 0; j < beside; ++j) {
+            t.b[j] =
+                p->b + g * p->b_group + q * p->b_panel + first_run * p->run * PANEL;
+            t.start[j] = start + g * start_group + q * start_panel;
+            t.c[j] = p->c + g * p->c_group + q * p->c_panel;
+            if (++q == p->panels)
+                q = 0, ++g;
         }
-        q += is_wide ? beside : 1;
+        t.a = p->a + first_run * p->skip;
+        t.ahead = (const char *)(t.b[0] + p->b_panel);
+        for (idx block = 0; block < blocks; ++block) {
+            const idx rows = height + (block < higher);
+            if (beside == 1)
+                (is_large ? narrow_fetching : narrow)(&t, rows);
+            else
+                (beside == 2 ? pair : wide)(&t, rows);
+            t.a += rows * t.a_row;
+            t.start[0] += rows * t.start_row;
+            t.c[0] += rows * t.c_row;
+            t.ahead += depth * t.ahead_step;
+        }
     }
 }
 
@@ -169,10 +184,10 @@ void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx de
                             .a_row = 1,
                             .runs = 1,
                             .run = depth,
-                            .b = b,
-                            .start = c + first * PANEL,
+                            .b = {b},
+                            .start = {c + first * PANEL},
                             .start_row = PANEL,
-                            .c = c + first * PANEL,
+                            .c = {c + first * PANEL},
                             .c_row = PANEL};
         const Tile *t = &tile_;
         switch (min_idx(TILE_ROWS, rows - first)) {
