@@ -7,8 +7,8 @@
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
-/* Rows up to which W x is computed ahead, reals of it, and steps: least and most, powers
- * of two. */
+/* Rows up to which W x is computed ahead, reals of it, and steps, a power of two: least
+ * and most. */
 #define AHEAD_ROWS 3
 #define AHEAD_REALS 49152
 #define AHEAD_LEAST 4
