@@ -126,7 +126,6 @@ cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples
     cdef Py_ssize_t n = self.layer.units, size = samples * n
     if arrays is None:
         return 0
-    wanted = (self.layer.directions, samples, n)
     expect(len(arrays) == self.states, "states", len(arrays), self.states)
     for k in range(self.states):
         if writable:
@@ -134,8 +133,11 @@ cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples
             read = written
         else:
             read = arrays[k]
-        got = (read.shape[0], read.shape[1], read.shape[2])
-        expect(got == wanted, "state", got, wanted)
+        if (read.shape[0] != self.layer.directions or read.shape[1] != samples
+                or read.shape[2] != n):
+            got = (read.shape[0], read.shape[1], read.shape[2])
+            wanted = (self.layer.directions, samples, n)
+            expect(False, "state", got, wanted)
         for side in range(self.layer.directions):
             if size > 0:
                 (<const void **>where(&call.direction[side], k))[0] = &read[side, 0, 0]

@@ -283,8 +283,8 @@ class Stack(Layer):
         return tuple(np.empty(shape, self.dtype) for _ in self.state_names)
 
     def _of_layer(self, state, layer):
-        if state is None:
-            return None
+        if state is None or self.num_layers == 1:
+            return state
         first = layer * self.directions
         return tuple(s[first : first + self.directions] for s in state)
 
