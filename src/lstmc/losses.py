@@ -37,16 +37,19 @@ def cross_entropy(logits, target, weight):
     >>> round(loss, 4), d.tolist()
     (0.6931, [[-0.5, 0.5]])
     """
-    rows = np.arange(len(logits))
-    shifted = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
-    likelihood = np.exp(shifted)
-    total = likelihood.sum(axis=1)
-    losses = np.log(total) - shifted[rows, target]
-    d = likelihood / total[:, None]
-    d[rows, target] = 0
-    d[rows, target] = -d.sum(axis=1)  # p - 1 without cancellation
-    scale = weight / len(logits)
-    return float((scale * losses).sum()), (d * scale[:, None]).astype(logits.dtype)
+    n, n_classes = logits.shape
+    right = np.arange(0, n * n_classes, n_classes) + target  # in the flat array
+    d = logits.astype(np.float64)
+    d -= d.max(axis=1, keepdims=True)
+    own = d.ravel()[right]
+    np.exp(d, out=d)
+    total = d.sum(axis=1, keepdims=True)
+    scale = weight / n
+    loss = float(scale @ (np.log(total).ravel() - own))
+    d *= scale[:, None] / total
+    d.ravel()[right] = 0
+    d.ravel()[right] = -d.sum(axis=1)  # p - 1 without cancellation
+    return loss, d.astype(logits.dtype)
 
 
 def binary_cross_entropy(logits, target, weight):

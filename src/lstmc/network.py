@@ -231,7 +231,8 @@ class Network:
     def _pool(self, x, y, state):
         """Return what the head sees, (n, output_size of the recurrent stack)."""
         if self.config["pooling"] == "last":
-            return np.concatenate(state[0][-self.recurrent.directions :], axis=1)
+            last = state[0][-self.recurrent.directions :]
+            return last[0] if len(last) == 1 else np.concatenate(last, axis=1)
         filled = x.lengths > 0
         starts = x.offsets[:-1][filled]
         pooled = np.zeros((len(x), y.shape[1]), y.dtype)
@@ -247,10 +248,10 @@ class Network:
     def _pull_pool(self, x, y, state, pooled, d_pooled):
         """Return the gradients of the outputs and of the final states (or None)."""
         if self.config["pooling"] == "last":
-            directions = self.recurrent.directions
+            directions, n = self.recurrent.directions, self.recurrent.hidden_size
             dstate = tuple(np.zeros_like(s) for s in state)
-            for k, d in enumerate(np.split(d_pooled, directions, axis=1)):
-                dstate[0][k - directions] = d
+            for k in range(directions):
+                dstate[0][k - directions] = d_pooled[:, k * n : (k + 1) * n]
             return None, dstate
         if self.config["pooling"] == "mean":
             share = d_pooled / np.maximum(x.lengths, 1)[:, None].astype(y.dtype)

@@ -273,11 +273,14 @@ class Sequences:
                 return _sequences(values, offsets - offsets[0])
             key = np.arange(start, stop, stride)
         chosen = door.check_key(key, len(self))
-        offsets = door.offsets_of(self.lengths[chosen])
-        # Row j of the result is row j + shift of the source, shift fixed by sequence.
-        shift = self.offsets[:-1][chosen] - offsets[:-1]
-        rows = np.repeat(shift, np.diff(offsets)) + np.arange(offsets[-1])
-        return _sequences(self.values[rows], offsets)
+        starts, stops = self.offsets[:-1][chosen], self.offsets[1:][chosen]
+        pieces = [
+            self.values[start:stop]
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]
+        # An empty piece in front, so that no sequence at all is possible.
+        values = np.concatenate([self.values[:0], *pieces])
+        return _sequences(values, door.offsets_of(stops - starts))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
