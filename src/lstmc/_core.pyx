@@ -135,9 +135,8 @@ cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples
             read = arrays[k]
         if (read.shape[0] != self.layer.directions or read.shape[1] != samples
                 or read.shape[2] != n):
-            got = (read.shape[0], read.shape[1], read.shape[2])
-            wanted = (self.layer.directions, samples, n)
-            expect(False, "state", got, wanted)
+            expect(False, "state", (read.shape[0], read.shape[1], read.shape[2]),
+                   (self.layer.directions, samples, n))
         for side in range(self.layer.directions):
             if size > 0:
                 (<const void **>where(&call.direction[side], k))[0] = &read[side, 0, 0]
