@@ -1,0 +1,86 @@
+"""The product's loops as compiled: sums stay in registers, nothing goes to the stack."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OBJECTS = sorted(ROOT.glob("build/objects-x86_64-linux-gnu/kernels.tile.avx*.o"))
+INSTRUCTION = re.compile(r"^\s+([0-9a-f]+):\s+(\S+)\s*(.*)$")
+
+needs_objects = pytest.mark.skipif(
+    not OBJECTS or not shutil.which("objdump"),
+    reason="reads the objects of a build for x86-64 in this checkout with objdump",
+)
+
+
+def functions(path):
+    """Name of each function: its instructions (address, mnemonic, operands)."""
+    command = ["objdump", "-d", "--no-show-raw-insn", str(path)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = {}
+    for line in text.splitlines():
+        if header := re.match(r"^[0-9a-f]+ <(.+)>:$", line):
+            body = found.setdefault(header[1], [])
+        elif instruction := INSTRUCTION.match(line):
+            address, mnemonic, operands = instruction.groups()
+            body.append((int(address, 16), mnemonic, operands))
+    return found
+
+
+def innermost_loops(body):
+    """What stands between a jump back and its target, without a loop inside."""
+    spans = []
+    for address, mnemonic, operands in body:
+        target = re.match(r"([0-9a-f]+) <", operands)
+        if mnemonic.startswith("j") and target and int(target[1], 16) < address:
+            spans.append((int(target[1], 16), address))
+    inner = [
+        span
+        for span in spans
+        if not any(
+            other != span and span[0] <= other[0] and other[1] <= span[1]
+            for other in spans
+        )
+    ]
+    return [[i for i in body if first <= i[0] <= last] for first, last in inner]
+
+
+def product_loops(path):
+    """The innermost loops that multiply and add vectors, and the stack's registers."""
+    for name, body in functions(path).items():
+        framed = any(m == "mov" and o == "%rsp,%rbp" for _, m, o in body)
+        stack = ("(%rsp", "(%rbp") if framed else ("(%rsp",)
+        for loop in innermost_loops(body):
+            sums = [i for i in loop if i[1].startswith("vfmadd") and i[1][-2] == "p"]
+            if sums:
+                yield name, loop, sums, stack
+
+
+def test_a_loop_is_found_and_a_spill_is_seen():
+    # 0: the loop's head; 8: a sum spilled to the stack; 16: back.
+    body = [
+        (0, "vfmadd231ps", "%ymm0,%ymm1,%ymm2"),
+        (8, "vmovaps", "%ymm2,0x20(%rsp)"),
+        (16, "jne", "0 <f>"),
+        (24, "ret", ""),
+    ]
+    assert innermost_loops(body) == [body[:3]]
+
+
+@needs_objects
+@pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.stem[13:])
+def test_sums_stay_in_registers(path):
+    loops = list(product_loops(path))
+    # As many sums in flight as the tile has: 6 rows of 2 vectors, or 12 of 1.
+    assert max(len(sums) for _, _, sums, _ in loops) == 12
+    for name, loop, _, stack in loops:
+        # Offsets of twelve rows do not fit the general registers: those may be there.
+        vectors = [i for i in loop if i[1].startswith("v")]
+        spilled = [i for i in vectors if any(register in i[2] for register in stack)]
+        assert not spilled, f"{name}: {spilled}"
+        stores = [i for i in loop if i[1].startswith("vmov") and i[2].endswith(")")]
+        assert not stores, f"{name}: {stores}"
