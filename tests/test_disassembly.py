@@ -1,4 +1,4 @@
-"""The product's loops as compiled: sums stay in registers, nothing goes to the stack."""
+"""The product's loops as compiled: sums stay in registers, never on the stack."""
 
 import re
 import shutil
