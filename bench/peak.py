@@ -62,17 +62,21 @@ def compiler() -> list[str]:
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    """Compile peak.c unless it is in the cache folder, and open it."""
-    command = [*compiler(), *FLAGS]
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join(command).encode())
-    path = BUILD / f"peak-{digest.hexdigest()[:12]}.so"
-    if not path.exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.so")
-        subprocess.run([*command, str(SOURCE), "-o", str(scratch)], check=True)
-        scratch.replace(path)
-    library = ctypes.CDLL(str(path))
+    library = open_library(SOURCE)
     library.fma_peak.argtypes = (ctypes.c_int, ctypes.c_double)
     library.fma_peak.restype = ctypes.c_double
     library.fma_target.restype = ctypes.c_char_p
     return library
+
+
+def open_library(source: Path, *flags: str) -> ctypes.CDLL:
+    """Compile a C file unless it is in the cache folder, and open it."""
+    command = [*compiler(), *FLAGS, *flags]
+    digest = hashlib.sha256(source.read_bytes() + " ".join(command).encode())
+    path = BUILD / f"{source.stem}-{digest.hexdigest()[:12]}.so"
+    if not path.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{os.getpid()}.so")
+        subprocess.run([*command, str(source), "-o", str(scratch)], check=True)
+        scratch.replace(path)
+    return ctypes.CDLL(str(path))
