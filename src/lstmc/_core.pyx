@@ -229,9 +229,8 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
              real[:, ::1] dx, tuple dstate_before, real[::1] gradient, int threads):
     """The way back of a forward with a tape.
 
-    dy, dstate, dx and dstate_before may be None.
-
-    `tape` is used up. `gradient` has the size of `weights` and is overwritten.
+    dy, dstate, dx and dstate_before may be None. `tape` is used up. `gradient` has the
+    size of `weights` and is overwritten.
     """
     cdef lstmc_call call
     memset(&call, 0, sizeof(call))
@@ -271,6 +270,8 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
         status = lstmc_backward(&call)
     check(status)
 
+
+include "_stream.pxi"
 
 # --- a dense layer, solvers, dropout ----------------------------------------------
 
