@@ -21,7 +21,8 @@ typedef struct Kernels {
     ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
     int (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
     int (*backward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
-    /* A stream whose head is filled; then steps, and rows of its states, NULL: zeros. */
+    /* Opens a stream whose head is filled; load and store its states of one sample,
+     * load: NULL is zeros. */
     ptrdiff_t (*stream_size)(const lstmc_layer *, int layers, ptrdiff_t samples);
     void (*stream_open)(const lstmc_layer *, const void *const *weights,
                         lstmc_stream *);

@@ -127,7 +127,7 @@ LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed, void *w, voi
 LSTMC_API int lstmc_forward(lstmc_call *);
 LSTMC_API int lstmc_backward(lstmc_call *);
 
-/* --- a stream: one step a call ---------------------------------------------------- */
+/* --- a stream: one step a call --------------------------------------------------- */
 
 /* Layers on one another, for `samples` independent sequences which all advance by one
  * step at each call; their states stay inside, in the memory that you give it.
