@@ -81,6 +81,9 @@ cdef class Stream:
             self.busy = False
         return 0
 
+    @cython.binding(False)  # a builtin method: a Cython function would pack a tuple
+    @cython.embedsignature(True)
+    @cython.embedsignature.format("clinic")
     def step(self, x, /):
         """Advance all sequences by one time step.
 

@@ -34,7 +34,7 @@ static void *count_allocation(size_t alignment, size_t bytes)
 
 static void release_nothing(void *memory) { (void)memory; }
 
-/* --- a stack, as problems whose inputs are the outputs of the one below ------------ */
+/* --- a stack, as problems whose inputs are the outputs of the one below ----------- */
 
 typedef struct {
     int count;
