@@ -6,7 +6,7 @@ venv = .venv
 python = $(venv)/bin/python
 ctest = program=$$($(python) setup.py -q build_ctest) && $(1) $$program
 kernels = $(wildcard csrc/*.[ch] csrc/*.py csrc/*/*.[ch])
-door = $(wildcard src/lstmc/*.pyx src/lstmc/*.pxd)
+door = $(wildcard src/lstmc/*.pyx src/lstmc/*.px[di])
 
 .PHONY: help setup demo test test-c test-slow sanitize bench readme wheel check \
         aarch64 nehalem clean

@@ -3,7 +3,7 @@
  *   s += a b       b read once in four runs side by side, as a step of one sequence
  *                  reads the columns of a cell; s stays in registers
  *
- * Built for the machine it runs on. */
+ * Built for the instruction set that peak.c chooses. */
 
 #include <stddef.h>
 #include <time.h>

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bench.grid import SHAPES
 from bench.machine import describe_machine
-from bench.peak import fma_peak, open_library
+from bench.peak import fma_peak, fma_target, open_library
 from bench.record import RESULTS, digits
 from lstmc.layers.layer import aligned
 
 SOURCE = Path(__file__).with_name("limits.c")
+FLAGS = {"AVX2": ("-mavx2", "-mfma"), "AVX-512": ("-mavx512f",)}
 ROUNDS = 21
 SECONDS = 0.01
 
@@ -46,7 +47,7 @@ def read_rate(units: int) -> float:
     >>> read_rate(32) > 1e8
     True
     """
-    library = open_library(SOURCE, "-march=native")
+    library = open_library(SOURCE, *FLAGS.get(fma_target(), ()))
     library.read_rate.restype = ctypes.c_double
     library.read_rate.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double)
     weights = aligned(4 * units**2, "float32")

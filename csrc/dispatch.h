@@ -9,7 +9,7 @@ typedef struct {
     int threads, members;
 } Team;
 
-typedef struct {
+typedef struct Kernels {
     int lanes; /* reals in a panel */
     int cell_count;
     void (*describe)(int cell, lstmc_cell *out);
@@ -21,6 +21,16 @@ typedef struct {
     ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
     int (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
     int (*backward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
+    /* Opens a stream whose head is filled; load and store its states of one sample,
+     * load: NULL is zeros. */
+    ptrdiff_t (*stream_size)(const lstmc_layer *, int layers, ptrdiff_t samples);
+    void (*stream_open)(const lstmc_layer *, const void *const *weights,
+                        lstmc_stream *);
+    void (*stream_step)(lstmc_stream *, const void *x, void *y, int threads);
+    void (*stream_load)(lstmc_stream *, int layer, ptrdiff_t sample,
+                        const void *const *states);
+    void (*stream_store)(const lstmc_stream *, int layer, ptrdiff_t sample,
+                         void *const *states);
     void (*dense)(const void *x, const void *w, const void *b, void *y, ptrdiff_t rows,
                   ptrdiff_t inputs, ptrdiff_t outputs, int threads);
     void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
@@ -31,6 +41,14 @@ typedef struct {
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
 } Kernels;
+
+/* The head of a stream's memory; the rest is known to kernels/stream.c. */
+struct lstmc_stream {
+    const Kernels *kernels; /* of the target at the opening */
+    int layers, threads;
+    ptrdiff_t samples;
+    double work; /* operations of a step */
+};
 
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);

@@ -28,8 +28,12 @@ static const char *const messages[] = {
     [LSTMC_BAD_OPTION] = "the cell has no output squash to choose",
     [LSTMC_BAD_OFFSETS] = "expected offsets that start at 0 and never decrease",
     [LSTMC_NULL_ARRAY] = "an array that the call needs is missing",
-    [LSTMC_NOT_ALIGNED] = "expected weights, tape and gradient aligned to 64 bytes",
+    [LSTMC_NOT_ALIGNED] =
+        "expected weights, tape, gradient and stream aligned to 64 bytes",
     [LSTMC_STOPPED] = "stopped",
+    [LSTMC_BAD_STREAM] =
+        "expected layers of one direction and one dtype, each with the "
+        "units of the one below as inputs",
     [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
 };
 

@@ -50,8 +50,9 @@ enum {
     LSTMC_BAD_OPTION,     /* the cell has no such option */
     LSTMC_BAD_OFFSETS,    /* not starting at 0 or decreasing */
     LSTMC_NULL_ARRAY,     /* an array that the call needs is missing */
-    LSTMC_NOT_ALIGNED,    /* weights, tape or gradient */
+    LSTMC_NOT_ALIGNED,    /* weights, tape, gradient or stream */
     LSTMC_STOPPED, /* lstmc_call.poll said so; outputs are undefined */
+    LSTMC_BAD_STREAM, /* layers that do not fit on one another, or look ahead */
     LSTMC_NO_TARGET       /* the machine lacks the asked target, or it is unknown */
 };
 
@@ -125,6 +126,50 @@ LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed, void *w, voi
 
 LSTMC_API int lstmc_forward(lstmc_call *);
 LSTMC_API int lstmc_backward(lstmc_call *);
+
+/* --- a stream: one step a call --------------------------------------------------- */
+
+/* Layers on one another, for `samples` independent sequences which all advance by one
+ * step at each call; their states stay inside, in the memory that you give it.
+ *
+ *     ptrdiff_t bytes;
+ *     lstmc_stream_size(layers, count, samples, &bytes);
+ *     lstmc_stream *stream = aligned_alloc(LSTMC_ALIGNMENT, bytes);
+ *     lstmc_stream_open(layers, weights, count, samples, 0, stream);
+ *     while (...)
+ *         lstmc_stream_step(stream, x, y);
+ *     free(stream);
+ *
+ * Layers have one direction, since the other would need the future, and the same dtype;
+ * the inputs of each are the units of the one below. The bits of y are those of
+ * lstmc_forward over the whole sequence, for any number of threads. All is checked when
+ * the stream is opened: a step cannot fail and allocates nothing, flushes denormals and
+ * leaves the caller's floating-point mode as it was; NaN in gives NaN out.
+ *
+ * The stream reads the packed weights where they are, so they must outlive it, and what
+ * is changed in them the next step sees. It holds pointers into its own memory: it must
+ * not be moved; to copy one, open another and hand over the states. A stream is for one
+ * thread at a time. */
+typedef struct lstmc_stream lstmc_stream;
+
+/* A multiple of LSTMC_ALIGNMENT. */
+LSTMC_API int lstmc_stream_size(const lstmc_layer *, int count, ptrdiff_t samples,
+                                ptrdiff_t *bytes);
+/* weights: packed, of each layer. All states are zeros. threads: at most, 0: the
+ * default; small steps take one. */
+LSTMC_API int lstmc_stream_open(const lstmc_layer *, const void *const *weights,
+                                int count, ptrdiff_t samples, int threads,
+                                lstmc_stream *);
+/* x (samples, inputs of the first layer), y (samples, units of the last). */
+LSTMC_API void lstmc_stream_step(lstmc_stream *, const void *x, void *y);
+/* The states of samples first ... first + count - 1 become zeros, in all layers. */
+LSTMC_API int lstmc_stream_reset(lstmc_stream *, ptrdiff_t first, ptrdiff_t count);
+/* states: an array (samples, units of the layer) for each state of its cell; get: NULL
+ * is not wanted; set: NULL is zeros. */
+LSTMC_API int lstmc_stream_get_state(const lstmc_stream *, int layer,
+                                     void *const *states);
+LSTMC_API int lstmc_stream_set_state(lstmc_stream *, int layer,
+                                     const void *const *states);
 
 /* --- a dense layer, solvers, dropout --------------------------------------------- */
 

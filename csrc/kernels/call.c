@@ -50,7 +50,7 @@ static void describe(int k, lstmc_cell *out)
         out->state[j] = cell->state[j];
 }
 
-static Plan plan_of(const lstmc_layer *layer)
+Plan NAME(plan_of)(const lstmc_layer *layer)
 {
     Plan plan;
     NAME(make_plan)(&plan, cells[layer->cell], layer->inputs, layer->units);
@@ -59,34 +59,21 @@ static Plan plan_of(const lstmc_layer *layer)
 
 static idx packed_size(const lstmc_layer *layer)
 {
-    const Plan plan = plan_of(layer);
+    const Plan plan = NAME(plan_of)(layer);
     return NAME(packed_size)(&plan);
 }
 
 static idx tape_size(const lstmc_layer *layer, idx steps)
 {
-    const Plan plan = plan_of(layer);
+    const Plan plan = NAME(plan_of)(layer);
     return steps * plan.panels * plan.slots * PANEL;
 }
 
 static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed,
                  int to_packed)
 {
-    const Plan plan = plan_of(layer);
+    const Plan plan = NAME(plan_of)(layer);
     NAME(pack)(&plan, w, r, b, packed, to_packed);
-}
-
-/* Hands out the workspace line by line; without one it only counts. */
-typedef struct {
-    char *base;
-    idx used;
-} Arena;
-
-static void *take(Arena *arena, idx count, size_t size)
-{
-    void *out = arena->base ? arena->base + arena->used : NULL;
-    arena->used += (count * (idx)size + LINE - 1) / LINE * LINE;
-    return out;
 }
 
 static void fill_direction(Direction *d, const lstmc_direction *from)
@@ -106,7 +93,7 @@ static void fill_direction(Direction *d, const lstmc_direction *from)
 static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int backward,
                         Arena *arena)
 {
-    Sequence s = {.plan = plan_of(&call->layer),
+    Sequence s = {.plan = NAME(plan_of)(&call->layer),
                   .identity = call->layer.identity_output,
                   .directions = call->layer.directions,
                   .rows = call->samples,
@@ -221,6 +208,11 @@ const Kernels NAME(kernels) = {
     .workspace = workspace,
     .forward = forward,
     .backward = backward,
+    .stream_size = NAME(stream_size),
+    .stream_open = NAME(stream_open),
+    .stream_step = NAME(stream_step),
+    .stream_load = NAME(stream_load),
+    .stream_store = NAME(stream_store),
     .dense = NAME(dense),
     .adam = NAME(adam),
     .sgd = NAME(sgd),

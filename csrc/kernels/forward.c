@@ -38,12 +38,12 @@ static idx wx_size(const Plan *plan, idx rows)
     return plan->panels * rows * plan->x_count * PANEL;
 }
 
-static idx steps_ahead(const Plan *plan, idx rows)
+static idx steps_ahead(const Sequence *s, idx rows)
 {
     if (rows < 1 || rows > AHEAD_ROWS)
         return 0;
     idx steps = AHEAD_MOST;
-    while (steps > 0 && steps * wx_size(plan, rows) > AHEAD_REALS)
+    while (steps > s->steps || steps * wx_size(&s->plan, rows) > AHEAD_REALS)
         steps /= 2;
     return steps < AHEAD_LEAST ? 0 : steps;
 }
@@ -53,11 +53,12 @@ idx NAME(forward_scratch)(const Sequence *s)
     const idx rows = slab_rows(s, 0);
     return 2 * rows * row_size(&s->plan) +
            (s->plan.cell->states - 1) * state_size(&s->plan, rows) +
-           AHEAD_MOST * wx_size(&s->plan, min_idx(rows, AHEAD_ROWS)) +
+           min_idx(AHEAD_MOST, s->steps) *
+               wx_size(&s->plan, min_idx(rows, AHEAD_ROWS)) +
            s->members * block_size(&s->plan, rows);
 }
 
-static void lay_out(Job *job, real *scratch)
+void NAME(lay_out_job)(Job *job, real *scratch)
 {
     const Plan *plan = &job->s->plan;
     job->row = row_size(plan);
@@ -68,7 +69,7 @@ static void lay_out(Job *job, real *scratch)
     real *next = job->xh[1] + job->rows * job->row;
     for (int k = 1; k < plan->cell->states; ++k, next += state_size(plan, job->rows))
         job->state[k] = next;
-    job->ahead = steps_ahead(plan, job->rows);
+    job->ahead = steps_ahead(job->s, job->rows);
     job->wx = next;
     next += job->ahead * wx_size(plan, job->rows);
     job->block = next + job->share.member * block_size(plan, slab_rows(job->s, 0));
@@ -185,7 +186,7 @@ static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, rea
     }
 }
 
-static void run_step(const Job *job, idx t, idx active, real *tape)
+void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
     const idx at_once = panels_at_once(plan, active), s_panel = job->rows * PANEL;
@@ -227,7 +228,7 @@ static void run_job(const Sequence *s, idx k, Share share)
 {
     const Plan *plan = &s->plan;
     Job job = make_job(s, k, share);
-    lay_out(&job, s->scratch + k * s->scratch_size);
+    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
     load_states(&job);
     wait_for_crew(&job);
     real *tape = job.tape;
@@ -245,7 +246,7 @@ static void run_job(const Sequence *s, idx k, Share share)
         } else if ((t & (job.ahead - 1)) == 0) {
             look_ahead(&job, t, active);
         }
-        run_step(&job, t, active, tape);
+        NAME(run_step)(&job, t, active, tape);
         wait_for_crew(&job);
         if (told_to_stop(&job, t))
             return;

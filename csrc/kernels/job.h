@@ -38,6 +38,11 @@ typedef struct {
     real *tape;             /* of this job */
 } Job;
 
+/* forward.c: where the arrays of a job lie in its scratch; and step t of the own units,
+ * from xh[0] to xh[1], for the first `active` rows. */
+void NAME(lay_out_job)(Job *, real *scratch);
+void NAME(run_step)(const Job *, idx t, idx active, real *tape);
+
 static inline idx row_of(const Job *job, idx r)
 {
     return job->slab + r * job->s->slabs;

@@ -67,6 +67,21 @@ void NAME(pack)(const Plan *, real *w, real *r, real *b, real *packed, int to_pa
 void NAME(transpose_hidden)(const Plan *, const real *packed, real *out);
 void NAME(transpose_input)(const Plan *, const real *packed, real *out);
 
+Plan NAME(plan_of)(const lstmc_layer *);
+
+/* Hands out memory line by line; without any it only counts. */
+typedef struct {
+    char *base;
+    idx used;
+} Arena;
+
+static inline void *take(Arena *arena, idx count, size_t size)
+{
+    void *out = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (count * (idx)size + LINE - 1) / LINE * LINE;
+    return out;
+}
+
 /* One direction's arrays. states: (samples, units). */
 typedef struct {
     const real *weights;           /* packed */
@@ -124,6 +139,15 @@ idx NAME(forward_scratch)(const Sequence *);
 idx NAME(backward_scratch)(const Sequence *);
 void NAME(sequence_forward)(const Sequence *);
 void NAME(sequence_backward)(const Sequence *);
+
+/* See dispatch.h. */
+idx NAME(stream_size)(const lstmc_layer *, int layers, idx samples);
+void NAME(stream_open)(const lstmc_layer *, const void *const *weights, lstmc_stream *);
+void NAME(stream_step)(lstmc_stream *, const void *x, void *y, int threads);
+void NAME(stream_load)(lstmc_stream *, int layer, idx sample,
+                       const void *const *states);
+void NAME(stream_store)(const lstmc_stream *, int layer, idx sample,
+                        void *const *states);
 
 /* Steps of a window: enough rows for deep products, few enough for the cache. */
 #define WINDOW_ROWS 1024

@@ -67,6 +67,14 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)
     int lstmc_forward(lstmc_call *)
     int lstmc_backward(lstmc_call *)
+    ctypedef struct lstmc_stream
+    int lstmc_stream_size(const lstmc_layer *, int, Py_ssize_t, Py_ssize_t *)
+    int lstmc_stream_open(const lstmc_layer *, const void *const *, int, Py_ssize_t,
+                          int, lstmc_stream *)
+    void lstmc_stream_step(lstmc_stream *, const void *, void *)
+    int lstmc_stream_reset(lstmc_stream *, Py_ssize_t, Py_ssize_t)
+    int lstmc_stream_get_state(const lstmc_stream *, int, void *const *)
+    int lstmc_stream_set_state(lstmc_stream *, int, const void *const *)
     int lstmc_dense(int, const void *, const void *, const void *, void *,
                     Py_ssize_t, Py_ssize_t, Py_ssize_t, int)
     int lstmc_adam(int, const lstmc_solver *, void *, const void *, void *, void *,

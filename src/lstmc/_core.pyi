@@ -36,6 +36,23 @@ class Layer:
         side: int,
     ) -> None: ...
 
+class Stream:
+    def open(
+        self,
+        layers: tuple[Layer, ...],
+        weights: tuple[np.ndarray, ...],
+        memory: np.ndarray,
+        rows: np.ndarray,
+        row: np.ndarray | None,
+        threads: int,
+    ) -> None: ...
+    def step(self, x: Any, /) -> np.ndarray: ...
+    def clear(self, first: int, count: int) -> None: ...
+    def read(self, states: tuple[np.ndarray, ...]) -> None: ...
+    def write(self, states: tuple[np.ndarray, ...]) -> None: ...
+
+def stream_bytes(layers: tuple[Layer, ...], samples: int) -> int: ...
+
 forward: dict[str, Any]  # by "float" or "double"
 backward: dict[str, Any]
 

@@ -2,5 +2,6 @@
 
 from .dense import Dense
 from .recurrent import Recurrent
+from .stream import Stream
 
-__all__ = ["Dense", "Recurrent"]
+__all__ = ["Dense", "Recurrent", "Stream"]

@@ -7,6 +7,7 @@ import numpy as np
 from ..sequences import Sequences, as_sequences
 from .layer import aligned
 from .stack import Stack
+from .stream import Stream
 
 
 class Recurrent(Stack):
@@ -144,6 +145,37 @@ class Recurrent(Stack):
             before,
             self._unpacked(gradient),
         )
+
+    def stream(self, batch_size=1, *, threads=0):
+        """Open a stream: sequences that arrive step by step, their state kept inside.
+
+        Parameters
+        ----------
+        batch_size : int, default=1
+            Independent sequences that advance together.
+        threads : int, default=0
+            Threads at most.
+
+        Returns
+        -------
+        stream : Stream
+            ``stream.step(x)`` takes x (batch_size, input_size) and returns the outputs
+            (batch_size, output_size), with the bits of a call with whole sequences.
+
+        Raises
+        ------
+        ValueError
+            The layer is bidirectional, or a number is too small.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lstmc.layers import Recurrent
+        >>> stream = Recurrent(3, 8, random_state=0).stream()
+        >>> stream.step(np.ones(3, np.float32)).shape
+        (8,)
+        """
+        return Stream(self, batch_size, threads=threads)
 
     def _sequences(self, X):
         return as_sequences(X, dtype=self.dtype, n_features=self.input_size)

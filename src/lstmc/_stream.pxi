@@ -1,0 +1,196 @@
+# Streams: one step a call, from Python in about a microsecond. A part of _core.pyx.
+
+cimport cython
+from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE,
+                             PyBuffer_Release, PyObject_GetBuffer)
+
+cdef extern from "Python.h":
+    # Without the look at an exception behind each call: a refusal is no error here.
+    int get_buffer "PyObject_GetBuffer"(object, Py_buffer *, int) noexcept
+    void PyErr_Clear()
+
+# Operations of a step from which on the GIL is given up: some 20 microseconds.
+cdef double LONG_STEP = 4e5
+
+
+cdef class Stream:
+    """Layers that advance by one step a call; `layers.Stream` opens and documents it.
+
+    The arrays of `open` must stay where they are: NumPy leaves an array in its place as
+    long as somebody refers to it.
+    """
+
+    cdef lstmc_stream *stream  # NULL: not opened
+    cdef char code  # of the dtype in a buffer: f, d
+    cdef int layers, states
+    cdef Py_ssize_t samples, inputs, units
+    cdef bint is_long, busy
+    cdef void *out
+    cdef object rows, row, array  # the output twice, and its type
+    cdef object kept
+
+    def open(self, tuple layers, tuple weights, memory, rows, row, int threads):
+        """Open over `memory` (`stream_bytes`); rows and row are views of the output.
+
+        weights: the packed ones of each layer; row: rows[0], for x without rows.
+        """
+        cdef lstmc_layer layer[64]
+        cdef const void *packed[64]
+        cdef Layer each
+        cdef double work = 0
+        cdef int k
+        self.stream = NULL
+        self.layers = fill_layers(layers, layer)
+        self.code = c"d" if layer[0].dtype == LSTMC_FLOAT64 else c"f"
+        self.samples, self.inputs = rows.shape[0], layer[0].inputs
+        for k in range(self.layers):
+            each = layers[k]
+            packed[k] = address(weights[k], self.code, each.packed_size, False)
+            work += 2.0 * each.cell.columns * each.layer.units * (
+                each.layer.units + each.layer.inputs)
+        self.units, self.states = each.layer.units, each.states
+        self.is_long = work * self.samples > LONG_STEP
+        self.out = address(rows, self.code, self.samples * self.units, True)
+        expect(row is None or address(row, self.code, self.units, True) == self.out,
+               "row", "another array", "a view of rows")
+        size = stream_bytes(layers, self.samples)
+        self.rows, self.row, self.array = rows, row, type(rows)
+        self.kept = (layers, weights, memory)
+        cdef lstmc_stream *place = <lstmc_stream *>address(memory, c"B", size, True)
+        check(lstmc_stream_open(layer, packed, self.layers, self.samples, threads,
+                                place))
+        self.stream = place
+
+    cdef int enter(self) except -1:
+        """Refuse who finds nothing to step, or another thread inside."""
+        if self.stream == NULL:
+            raise ValueError("stream: expected an opened one")
+        if self.busy:
+            raise RuntimeError("stream: another thread is in the middle of its step")
+        return 0
+
+    cdef int advance(self, const void *x) except -1:
+        with cython.critical_section(self):
+            self.enter()
+            if not self.is_long:
+                lstmc_stream_step(self.stream, x, self.out)
+                return 0
+            self.busy = True
+            with nogil:
+                lstmc_stream_step(self.stream, x, self.out)
+            self.busy = False
+        return 0
+
+    @cython.binding(False)  # a builtin method: a Cython function would pack a tuple
+    @cython.embedsignature(True)
+    @cython.embedsignature.format("clinic")
+    def step(self, x, /):
+        """Advance all sequences by one time step.
+
+        Parameters
+        ----------
+        x : ndarray of shape (batch_size, input_size)
+            Their inputs at this step. For a batch_size of 1 also (input_size,). Of the
+            layer's dtype and C-contiguous it is read where it is; anything else is
+            converted first, which takes longer than the step. Values are not looked
+            at: NaN goes in and comes out as NaN, and stays in the state.
+
+        Returns
+        -------
+        y : ndarray of shape (batch_size, output_size), or (output_size,) if x was 1-D
+            Outputs of the last layer, in the same array at each call: copy what must
+            outlive the next step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            x holds no real numbers, or has another shape. The state is as it was.
+        RuntimeError
+            Another thread is in the middle of a step of this stream.
+        """
+        cdef Py_buffer view
+        cdef bint fits
+        cdef int rank
+        if type(x) is not self.array or get_buffer(
+                x, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0:
+            PyErr_Clear()
+            return self.step(self.converted(x))
+        rank = view.ndim
+        fits = (view.format[0] == self.code and view.format[1] == 0
+                and view.len == self.samples * self.inputs * view.itemsize)
+        if rank == 2:
+            fits = fits and view.shape[0] == self.samples
+        else:
+            fits = fits and rank == 1 and self.samples == 1
+        if not fits:
+            PyBuffer_Release(&view)
+            return self.step(self.converted(x))
+        try:
+            self.advance(view.buf)
+        finally:
+            PyBuffer_Release(&view)
+        return self.row if rank == 1 else self.rows
+
+    def clear(self, Py_ssize_t first, Py_ssize_t count):
+        """Zero the states of some rows, in all layers."""
+        self.enter()
+        check(lstmc_stream_reset(self.stream, first, count))
+
+    def read(self, tuple states):
+        """Copy the states into arrays (layers, samples, units), one for each."""
+        self.move(states, True)
+
+    def write(self, tuple states):
+        """Set the states from arrays (layers, samples, units), one for each."""
+        self.move(states, False)
+
+    cdef int move(self, tuple states, bint out) except -1:
+        cdef char *array[LSTMC_MAX_STATES]
+        cdef Py_ssize_t each = self.samples * self.units
+        cdef int k, layer
+        self.enter()
+        expect(len(states) == self.states, "states", len(states), self.states)
+        for k in range(self.states):
+            array[k] = <char *>address(states[k], self.code, each * self.layers, out)
+        for layer in range(self.layers):
+            if out:
+                check(lstmc_stream_get_state(self.stream, layer, <void **>array))
+            else:
+                check(lstmc_stream_set_state(self.stream, layer,
+                                             <const void **>array))
+            for k in range(self.states):
+                array[k] += each * (8 if self.code == c"d" else 4)
+        return 0
+
+
+cdef int fill_layers(tuple layers, lstmc_layer *out) except -1:
+    """The layers' descriptions; returns how many."""
+    cdef Layer each
+    cdef int k = 0
+    expect(0 < len(layers) <= 64, "num_layers", len(layers), "1 to 64 for a stream")
+    for each in layers:
+        out[k] = each.layer
+        k += 1
+    return k
+
+
+def stream_bytes(tuple layers, Py_ssize_t samples):
+    """Bytes of memory of a stream, which must start a cache line."""
+    cdef lstmc_layer layer[64]
+    cdef Py_ssize_t size = 0
+    cdef int count = fill_layers(layers, layer)
+    check(lstmc_stream_size(layer, count, samples, &size))
+    return size
+
+
+cdef void *address(array, char code, Py_ssize_t size, bint writable) except NULL:
+    """Where the `size` elements of a C-contiguous array start."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
+                       | (PyBUF_WRITABLE if writable else 0))
+    cdef void *start = view.buf
+    cdef Py_ssize_t got = view.len // view.itemsize
+    cdef char kind = view.format[0]
+    PyBuffer_Release(&view)
+    expect(kind == code and got == size, "array", (chr(kind), got), (chr(code), size))
+    return start

@@ -1,0 +1,190 @@
+"""Stream: a recurrent layer that takes one time step a call and keeps its state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from .._array_door import clean, real_array
+from .layer import ALIGNMENT, aligned
+
+
+class Stream(_core.Stream):
+    """Sequences that grow step by step; see ``Recurrent.stream``, which opens one.
+
+    ``stream.step(x)`` advances every sequence by one step, in a microsecond or two for
+    small layers: the state stays inside, nothing is allocated. The bits are those of
+    the layer called with the whole sequences, for any number of threads.
+
+    Parameters
+    ----------
+    layer : Recurrent
+        Not bidirectional: the other direction would need the future.
+    batch_size : int, default=1
+        Independent sequences, one a row.
+    threads : int, default=0
+        Threads at most; 0: see ``lstmc.set_num_threads``. Small steps take one.
+
+    Attributes
+    ----------
+    layer : Recurrent
+        Its weights are read where they are: the next step sees what
+        ``layer.load_parameters`` changed.
+    batch_size, threads : int
+        As given.
+
+    Raises
+    ------
+    ValueError
+        The layer is bidirectional, or a number is too small.
+
+    Notes
+    -----
+    ``step`` takes x (batch_size, input_size), or (input_size,) if batch_size is 1, and
+    returns y (batch_size, output_size), or (output_size,): the stream's own array, the
+    same at each call and valid until the next. Arrays of the layer's dtype that are
+    C-contiguous are read without a copy, others are converted, which takes longer than
+    a step. Values are not checked: NaN goes in, comes out as NaN and stays in the state
+    until `reset`.
+
+    A stream is for one thread at a time; any number of streams may share a layer. It
+    can be copied and pickled, with its layer, and goes on from where it was.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmc.layers import Recurrent
+    >>> layer = Recurrent(3, 8, random_state=0)
+    >>> stream = layer.stream()
+    >>> X = np.ones((5, 3), np.float32)
+    >>> for x in X:
+    ...     y = stream.step(x)
+    >>> Y, state = layer(X[None])
+    >>> bool((y == Y[0, -1]).all())
+    True
+    """
+
+    def __init__(self, layer, batch_size=1, *, threads=0):
+        if layer.bidirectional:
+            raise ValueError(
+                "stream: expected a layer of one direction, got a bidirectional one, "
+                "whose reverse direction starts at the end of the sequence"
+            )
+        self.layer = layer
+        self.batch_size = _at_least(1, "batch_size", batch_size)
+        self.threads = _at_least(0, "threads", threads)
+        kernels = tuple(layer._kernels)
+        memory = aligned(_core.stream_bytes(kernels, self.batch_size), np.uint8)
+        # No cache line is shared with what another thread writes.
+        line = ALIGNMENT // layer.dtype.itemsize
+        size = self.batch_size * layer.output_size
+        y = aligned(-(-size // line) * line, layer.dtype)[:size]
+        y = y.reshape(self.batch_size, layer.output_size)
+        y[:] = 0
+        weights = tuple(layer.weights[part] for part in layer._parts)
+        row = y[0] if self.batch_size == 1 else None
+        self.open(kernels, weights, memory, y, row, self.threads)
+
+    def reset(self, rows=None):
+        """Set states to zeros: the next step is the first of new sequences.
+
+        Parameters
+        ----------
+        rows : int or array-like of int, default=None
+            Which sequences, 0 to batch_size - 1; None: all.
+
+        Raises
+        ------
+        IndexError
+            There is no such row.
+        TypeError
+            rows holds other things than integers.
+        """
+        if rows is None:
+            self.clear(0, self.batch_size)
+            return
+        chosen = np.atleast_1d(np.asarray(rows))
+        if chosen.size and (chosen.dtype.kind not in "iu" or chosen.ndim != 1):
+            raise TypeError(f"rows: expected None, an int or ints, got {rows!r}")
+        wrong = [int(k) for k in chosen if not 0 <= k < self.batch_size]
+        if wrong:
+            raise IndexError(
+                f"rows: expected 0 to {self.batch_size - 1}, got {wrong[0]}"
+            )
+        for k in chosen:
+            self.clear(int(k), 1)
+
+    def get_state(self):
+        """Return a copy of the state, as the layer takes and returns it.
+
+        Returns
+        -------
+        state : tuple of ndarrays of shape (num_layers, batch_size, hidden_size)
+            One for each of ``layer.state_names``.
+        """
+        state = self.layer._empty_state(self.batch_size)
+        self.read(state)
+        return state
+
+    def set_state(self, state):
+        """Go on from a state: that of `get_state`, or of a call of the layer.
+
+        Parameters
+        ----------
+        state : tuple of arrays of shape (num_layers, batch_size, hidden_size) or None
+            One for each of ``layer.state_names``, copied; None: zeros.
+
+        Raises
+        ------
+        ValueError
+            Their number or a shape is another. The state is as it was.
+        """
+        if state is None:
+            self.clear(0, self.batch_size)
+        else:
+            self.write(self.layer._checked(state, self.batch_size, "state"))
+
+    def copy(self):
+        """Return an independent stream of the same layer, in the same state."""
+        return _restored(self.layer, self.batch_size, self.threads, self.get_state())
+
+    __copy__ = copy
+
+    def __reduce__(self):
+        arguments = self.layer, self.batch_size, self.threads, self.get_state()
+        return _restored, arguments
+
+    def __repr__(self):
+        layer = self.layer
+        return (
+            f"Stream({layer.cell}, batch_size={self.batch_size}, "
+            f"{layer.input_size} inputs, {layer.num_layers} x {layer.hidden_size} units"
+            f", {layer.dtype})"
+        )
+
+    def converted(self, x):
+        """Return x as `step` reads it without a copy, or raise what is wrong with it.
+
+        Private: `step` asks for it where x is not such an array.
+        """
+        m = self.layer.input_size
+        shapes = [(self.batch_size, m)] + [(m,)] * (self.batch_size == 1)
+        array = real_array(x, "x")
+        if array.shape not in shapes:
+            wanted = " or ".join(map(str, shapes))
+            raise ValueError(f"x: expected shape {wanted}, got {array.shape}")
+        return clean(array, self.layer.dtype)
+
+
+def _restored(layer, batch_size, threads, state):
+    stream = Stream(layer, batch_size, threads=threads)
+    stream.set_state(state)
+    return stream
+
+
+def _at_least(least, name, value):
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise ValueError(
+            f"{name}: expected an integer of at least {least}, got {value!r}"
+        )
+    return int(value)
