@@ -103,7 +103,7 @@ def _parser():
     about = {name: suite.about for name, suite in SUITES.items()} | OTHERS
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Check every peer's answer, time it in turns with the others "
+        description="Check every peer's answer, time it in turns with the others\n"
         "beside the machine's peak, write bench/results/NAME.json.",
         epilog="commands:\n"
         + "".join(f"  {name:<12}{text}\n" for name, text in about.items()),

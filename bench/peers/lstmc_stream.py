@@ -12,13 +12,13 @@ def build(case, problem, variant):
     layer, steps = make_layer(problem), list(problem.X)
 
     def run():
-        stream = layer.stream(case.shape.B)
+        stream = layer.stream(case.shape.B, threads=case.threads)
         for x in steps:
             y = stream.step(x)
         return y
 
     def read(last):
-        stream = layer.stream(case.shape.B)
+        stream = layer.stream(case.shape.B, threads=case.threads)
         return {"Y": np.array([stream.step(x).copy() for x in steps])}
 
     return run, read
