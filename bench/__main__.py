@@ -51,6 +51,8 @@ def main(arguments=None) -> int:
 def measure(options) -> bool:
     """Measure one suite or all of them, as the command line says."""
     names = SUITES if options.command == "all" else [options.command]
+    if options.name and len(names) > 1:
+        raise ValueError(f"name: expected none with all, got {options.name}")
     machine = describe_machine()
     jobs = [_job(SUITES[name], options, machine) for name in names]
     sound = True

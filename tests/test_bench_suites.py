@@ -4,7 +4,9 @@ import dataclasses
 import importlib.util
 import inspect
 import json
+import sys
 
+import numpy as np
 import pytest
 from test_bench import DOUBLE, RAGGED
 
@@ -61,6 +63,17 @@ def test_a_long_step_says_what_it_keeps(peer):
     if peer == "lstmc":  # the gates of each step, in 4 bytes each
         gates = 4 * RAGGED.steps * RAGGED.h * RAGGED.layers * RAGGED.directions
         assert errors[peer]["tape_mb"] >= 4 * gates / 1e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count otherwise")
+def test_the_memory_of_a_worker_is_not_that_of_its_parent():
+    ballast = np.ones(50_000_000)  # 400 MB
+    worker, case = run.Worker("lstmc", 1), Case(SINGLE, "lstm", "checkpoint", 1)
+    try:
+        found = worker.ask("check", case)["memory"]["resident_mb"]
+    finally:
+        worker.stop()
+    assert found < ballast.nbytes / 2e6
 
 
 @pytest.mark.slow
@@ -148,3 +161,5 @@ def test_the_command_names_what_it_does_not_know():
         command.main(["ragged", "--quick", "--peers", "openvino"])
     with pytest.raises(SystemExit, match="shapes: expected some of ragged, full, got"):
         command.main(["ragged", "--quick", "--shapes", "rt-audio"])
+    with pytest.raises(SystemExit, match="name: expected none with all, got mine"):
+        command.main(["all", "--quick", "--name", "mine"])
