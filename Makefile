@@ -32,13 +32,12 @@ sanitize: export LSTMC_SANITIZE = address,undefined
 sanitize: $(venv)/tools  ## the C test program under ASan and UBSan
 	@$(call ctest)
 
-bench: setup  ## time lstmc and its peers, one process each, and whole fits
+bench: setup  ## time lstmc and its peers, one process each: all suites, pictures
 	@$(call install,bench)
-	@$(python) -m bench
-	@$(python) -m bench fit
+	@$(python) -m bench all
 	@$(python) -m bench plot
 
-readme: setup  ## render the tables of README.md from the results
+readme: setup  ## render the tables of README.md and docs/ from the results
 	@$(python) -m bench render
 
 wheel: $(venv)/tools  ## one wheel into dist/

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.problem import Problem, make_problem, merge_biases, suffixes
+from bench.problem import Problem, make_problem, merge_biases, real_steps, suffixes
 
 # The equations the tests hold lstmc to: a function per cell, by its name.
 CELLS = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "reference.py"))
 N_STATES = {"lstm": 2, "gru": 1}
 
-# float32 with approximate tanh and sigmoid: about 1e-6 at most on this grid.
-OUTPUT_TOLERANCE = 1e-5
-# Gradients are float32 sums over T*B rows: up to 1e-5 of their norm was seen.
-GRADIENT_TOLERANCE = 1e-4
+# Approximate tanh and sigmoid: about 1e-6 in float32 at most on this grid, and some
+# 1e-15 a step in float64.
+OUTPUT_TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+# Gradients are float32 sums over T*B rows: up to 1e-5 of their norm was seen. In
+# float64 the error of the central difference is all there is.
+GRADIENT_TOLERANCE = {"float32": 1e-4, "float64": 1e-5}
 
 
 class WrongAnswerError(AssertionError):
@@ -48,11 +50,12 @@ def check_answer(problem: Problem, reference, answer: dict) -> dict[str, float]:
     answer : dict
         ``"Y"``: outputs (T, B, directions * h). After a training step also
         ``"gradients"``: a dict with ``"X"`` (T, B, d) and one array per weight.
+        Both are zero in the padding. ``"memory"``, a dict, is passed on.
 
     Returns
     -------
     dict
-        ``"output_error"`` and, after training, ``"gradient_error"``.
+        ``"output_error"``, after training ``"gradient_error"``, and the memory.
 
     Raises
     ------
@@ -60,11 +63,12 @@ def check_answer(problem: Problem, reference, answer: dict) -> dict[str, float]:
         Beyond a tolerance, or when a name, a shape or a finite number is missing.
     """
     errors = {"output_error": _output_error(answer["Y"], reference)}
-    _demand("outputs", errors["output_error"], OUTPUT_TOLERANCE)
+    dtype = problem.shape.dtype
+    _demand("outputs", errors["output_error"], OUTPUT_TOLERANCE[dtype])
     if "gradients" in answer:
         errors["gradient_error"] = gradient_error(problem, answer["gradients"])
-        _demand("gradients", errors["gradient_error"], GRADIENT_TOLERANCE)
-    return errors
+        _demand("gradients", errors["gradient_error"], GRADIENT_TOLERANCE[dtype])
+    return errors | answer.get("memory", {})
 
 
 def gradient_error(problem: Problem, gradients: dict[str, np.ndarray]) -> float:
@@ -100,11 +104,13 @@ def gradient_error(problem: Problem, gradients: dict[str, np.ndarray]) -> float:
 def forward(X, weights, cell, shape) -> np.ndarray:
     """Outputs (T, B, directions * h) of the whole stack in float64.
 
-    The reference has samples one by one; here they are the columns of a matrix.
+    The reference has samples one by one; here they are the columns of a matrix. In
+    the padding states and outputs are zero, so that backwards, too, a sample starts
+    from zero at its own end.
     """
     step = CELLS[cell]
     weights = {name: np.asarray(array, np.float64) for name, array in weights.items()}
-    Y, sides = np.asarray(X, np.float64), []
+    Y, sides, real = np.asarray(X, np.float64), [], real_steps(shape)
     for suffix, _ in suffixes(shape):
         W, R, b_x, b_h = (
             weights[f"{name}_{suffix}"]
@@ -114,7 +120,7 @@ def forward(X, weights, cell, shape) -> np.ndarray:
         states = (np.zeros((shape.h, shape.B)),) * N_STATES[cell]
         side = np.empty((shape.T, shape.B, shape.h))
         for t in range(shape.T)[:: -1 if suffix.endswith("_reverse") else 1]:
-            states = step(Y[t].T, states, W, R, b)
+            states = tuple(real[t] * s for s in step(Y[t].T, states, W, R, b))
             side[t] = states[0].T
         sides.append(side)
         if len(sides) == shape.directions:

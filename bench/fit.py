@@ -1,24 +1,16 @@
-"""Whole fits: LSTMClassifier against careful PyTorch loops on japanese vowels."""
+"""Whole fits: LSTMClassifier against careful PyTorch loops on real data."""
 
 from __future__ import annotations
 
-import importlib
 import statistics
 from dataclasses import dataclass
-from typing import ClassVar
 
+from bench.datasets import DATA_SETS, load
 from bench.grid import THREADS, Case, Shape
 
-# Peer to its module and what its build takes more: PyTorch runs packed sequences
-# step by step, padded ones in oneDNN, so both deserve to be measured.
-FITS = {
-    "lstmc": ("lstmc_fit", ()),
-    "torch-packed": ("torch_fit", (True,)),
-    "torch-padded": ("torch_fit", (False,)),
-}
-# T is the longest utterance to learn from, B the batch.
-VOWELS = Shape("japanese-vowels", T=26, B=32, d=12, h=64, layers=1, directions=1)
-TRAINING_STEPS = 4274  # of all 270 utterances together
+# PyTorch runs packed sequences step by step, padded ones in oneDNN, so both deserve
+# to be measured.
+FITS = ("lstmc", "torch-packed", "torch-padded")
 
 # Every fit: adam, cross-entropy, the state after the last step into a dense layer.
 LEARNING_RATE = 1e-3
@@ -31,24 +23,31 @@ LOSS_FACTOR = 1.25
 class FitCase(Case):
     """A whole fit, set-up included; times are per epoch."""
 
-    epochs: ClassVar[int] = 30
+    @property
+    def repeats(self) -> int:
+        """Epochs of a fit."""
+        return DATA_SETS[self.shape.name].epochs
 
     @property
     def flops(self) -> int:
         """Operations of one epoch in the recurrent layer; padding does not count."""
-        row = Shape("row", 1, 1, self.shape.d, self.shape.h, 1, 1)
-        return TRAINING_STEPS * row.flops(self.cell, "training")
+        step = Shape("step", 1, 1, self.shape.d, self.shape.h)
+        return DATA_SETS[self.shape.name].steps * step.flops(self.cell, "training")
 
 
 def plan_fits(threads=None) -> list[FitCase]:
-    """One case per number of threads."""
-    return [FitCase(VOWELS, "lstm", "fit", count) for count in threads or THREADS]
+    """One case per number of threads and data set."""
+    return [
+        FitCase(data.shape, "lstm", "fit", count)
+        for count in threads or THREADS
+        for data in DATA_SETS.values()
+    ]
 
 
-def build(peer: str, case: FitCase):
-    """Build ``step, read`` as `bench.peers` does; answers are losses and accuracy."""
-    module, options = FITS[peer]
-    return importlib.import_module(f"bench.peers.{module}").build(case, *options)
+def fetch(cases) -> None:
+    """Load each case's data once, so that what is missing is known before the start."""
+    for case in cases:
+        load(case.shape.name)
 
 
 def judge(case: FitCase, answers: dict) -> tuple[dict, dict]:

@@ -1,15 +1,19 @@
-"""The grid: which shapes, cells, kinds of work and thread counts are measured."""
+"""Shapes and cases: what can be measured, and the grid of those that always are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
+
+import numpy as np
 
 # Rows of W per hidden unit, for the cells that the peers have too.
 GATES = {"lstm": 4, "gru": 3}
 KINDS = ("inference", "training")
 THREADS = (1, 2)
+# Passes as dear as a forward one: backward has a product for the inputs and one for
+# the weights for each product of forward.
+PASSES = {"inference": 1, "training": 3, "stream": 1, "checkpoint": 3}
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,14 @@ class Shape:
         Steps, samples in a batch, inputs and hidden units.
     layers, directions : int
         Stacked layers; directions is 1, or 2 when bidirectional.
+    dtype : {"float32", "float64"}
+        Type of inputs, weights and arithmetic.
+    shortest : int
+        0: every sample has T steps; else from `shortest` to T, see `lengths`.
 
     Examples
     --------
-    >>> Shape("one", T=1, B=1, d=1, h=1, layers=1, directions=1).flops("lstm")
+    >>> Shape("one", T=1, B=1, d=1, h=1).flops("lstm")
     16
     """
 
@@ -36,51 +44,58 @@ class Shape:
     B: int
     d: int
     h: int
-    layers: int
-    directions: int
+    layers: int = 1
+    directions: int = 1
+    dtype: str = "float32"
+    shortest: int = 0
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each sample (B,): T, or drawn uniformly with a fixed seed."""
+        if not self.shortest:
+            return np.full(self.B, self.T)
+        draw = np.random.default_rng(0)
+        return draw.integers(self.shortest, self.T, self.B, endpoint=True)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all samples together."""
+        return int(self.lengths.sum())
 
     def flops(self, cell: str, kind: str = "inference") -> int:
         """Operations in the matrix products of one call (pointwise work not counted).
 
-        A multiplication and an addition are two operations. Training costs three
-        times the forward pass: the backward pass has a product for the inputs and
-        one for the weights for each product of the forward pass.
+        A multiplication and an addition are two operations. What a checkpointed step
+        computes again, and what others do with padding, does not count.
         """
         inputs = [self.d] + [self.directions * self.h] * (self.layers - 1)
         columns = sum(width + self.h for width in inputs)
         rows = self.directions * GATES[cell] * self.h
-        return {"inference": 2, "training": 6}[kind] * self.T * self.B * rows * columns
+        return 2 * PASSES[kind] * self.steps * rows * columns
 
 
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("rt-audio", T=1, B=1, d=1, h=32, layers=1, directions=1),
-        Shape("sensor-b1", T=100, B=1, d=8, h=32, layers=1, directions=1),
-        Shape("sensor-b32", T=100, B=32, d=8, h=32, layers=1, directions=1),
-        Shape("series-b64", T=100, B=64, d=16, h=64, layers=1, directions=1),
-        Shape("series-b256", T=100, B=256, d=16, h=128, layers=1, directions=1),
-        Shape("kws-b1", T=98, B=1, d=40, h=128, layers=2, directions=1),
-        Shape("hydro-b256", T=365, B=256, d=32, h=256, layers=1, directions=1),
+        Shape("rt-audio", T=1, B=1, d=1, h=32),
+        Shape("sensor-b1", T=100, B=1, d=8, h=32),
+        Shape("sensor-b32", T=100, B=32, d=8, h=32),
+        Shape("series-b64", T=100, B=64, d=16, h=64),
+        Shape("series-b256", T=100, B=256, d=16, h=128),
+        Shape("kws-b1", T=98, B=1, d=40, h=128, layers=2),
+        Shape("hydro-b256", T=365, B=256, d=32, h=256),
         Shape("speech-b1", T=200, B=1, d=120, h=320, layers=3, directions=2),
-        Shape("speech-b16", T=200, B=16, d=120, h=320, layers=1, directions=2),
-        Shape("charlm-b32", T=100, B=32, d=128, h=512, layers=1, directions=1),
-        Shape("charlm-b1", T=100, B=1, d=128, h=512, layers=1, directions=1),
-        Shape("large-b64", T=50, B=64, d=512, h=1024, layers=1, directions=1),
+        Shape("speech-b16", T=200, B=16, d=120, h=320, directions=2),
+        Shape("charlm-b32", T=100, B=32, d=128, h=512),
+        Shape("charlm-b1", T=100, B=1, d=128, h=512),
+        Shape("large-b64", T=50, B=64, d=512, h=1024),
     )
 }
-QUICK = ("rt-audio", "sensor-b1", "sensor-b32")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One measurement: a shape, a cell, a kind of work and a number of threads.
-
-    ``epochs`` is how often one call does the work that ``flops`` counts; times are
-    for one.
-    """
-
-    epochs: ClassVar[int] = 1
+    """One measurement: a shape, a cell, a kind of work and a number of threads."""
 
     shape: Shape
     cell: str
@@ -88,9 +103,15 @@ class Case:
     threads: int
 
     @property
+    def repeats(self) -> int:
+        """How often a call does what `flops` counts and times are for: a stream's
+        call is all T steps, its time that of one."""
+        return self.shape.T if self.kind == "stream" else 1
+
+    @property
     def flops(self) -> int:
-        """Operations of one call."""
-        return self.shape.flops(self.cell, self.kind)
+        """Operations of one call, or of each of its repeats."""
+        return self.shape.flops(self.cell, self.kind) // self.repeats
 
     def __str__(self) -> str:
         plural = "s" if self.threads > 1 else ""
@@ -99,42 +120,70 @@ class Case:
         )
 
 
-def plan(shapes=None, cells=None, kinds=None, threads=None) -> list[Case]:
-    """Cases to measure, thread counts outermost, since workers live for one of them.
+def cross(shapes, cells=("lstm",), kinds=KINDS, threads=None) -> list[Case]:
+    """Every combination, thread counts outermost, since workers live for one of them.
 
     Parameters
     ----------
-    shapes, cells, kinds : sequence of str, optional
-        Names; None takes all.
+    shapes : iterable of Shape
+        What to run.
+    cells, kinds : sequence of str
+        Names.
     threads : sequence of int, optional
         Thread counts; None takes 1 and 2.
 
-    Raises
-    ------
-    ValueError
-        For a name that the grid does not have.
-
     Examples
     --------
-    >>> [str(case) for case in plan(["kws-b1"], ["gru"], ["training"], [2])]
-    ['kws-b1 gru training, 2 threads']
+    >>> [str(case) for case in cross([SHAPES["kws-b1"]], kinds=["training"])]
+    ['kws-b1 lstm training, 1 thread', 'kws-b1 lstm training, 2 threads']
     """
-    shapes = _known("shapes", shapes, SHAPES)
-    cells = _known("cells", cells, GATES)
-    kinds = _known("kinds", kinds, KINDS)
     return [
-        Case(SHAPES[shape], cell, kind, count)
+        Case(shape, cell, kind, count)
         for count, shape, cell, kind in product(
             threads or THREADS, shapes, cells, kinds
         )
     ]
 
 
-def _known(what, names, table):
-    """Return the names asked for, in the order of the table; None means all."""
-    unknown = [name for name in names or () if name not in table]
-    if unknown:
-        raise ValueError(
-            f"{what}: expected some of {', '.join(table)}, got {', '.join(unknown)}"
-        )
-    return [name for name in table if names is None or name in names]
+def choose(cases, shapes=None, cells=None, kinds=None) -> list[Case]:
+    """The cases of these names; None takes all.
+
+    Raises
+    ------
+    ValueError
+        For a name that no case has.
+    """
+    for what, names, name_of in (
+        ("shapes", shapes, lambda case: case.shape.name),
+        ("cells", cells, lambda case: case.cell),
+        ("kinds", kinds, lambda case: case.kind),
+    ):
+        if names is None:
+            continue
+        known = dict.fromkeys(map(name_of, cases))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(
+                f"{what}: expected some of {', '.join(known)}, got {', '.join(unknown)}"
+            )
+        cases = [case for case in cases if name_of(case) in names]
+    return cases
+
+
+def smallest(cases, count=3) -> list[Case]:
+    """The cases of the shapes that compute least."""
+    work = {case.shape: case.shape.steps * case.shape.h**2 for case in cases}
+    shapes = sorted(work, key=work.get)[:count]
+    return [case for case in cases if case.shape in shapes]
+
+
+def plan(shapes=None, cells=None, kinds=None, threads=None) -> list[Case]:
+    """Cases of the grid, by name; None takes all.
+
+    Examples
+    --------
+    >>> [str(case) for case in plan(["kws-b1"], ["gru"], ["training"], [2])]
+    ['kws-b1 gru training, 2 threads']
+    """
+    cases = cross(SHAPES.values(), GATES, KINDS, threads)
+    return choose(cases, shapes, cells, kinds)

@@ -1,4 +1,4 @@
-"""The ONNX model that ONNX Runtime and OpenVINO run, from a problem's weights."""
+"""The ONNX models that ONNX Runtime and OpenVINO run, from a problem's weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 # Gate blocks of PyTorch (i f g o; r z n) in ONNX's order (i o f g; z r n).
 ORDER = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 OPSET, IR_VERSION = 17, 8
+STATES = ("h0", "c0", "h1", "c1")  # before a step, and after
 
 
 def make_model(problem) -> onnx.ModelProto:
@@ -30,7 +31,30 @@ def make_model(problem) -> onnx.ModelProto:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
         for name, size in dims.items()
     )
-    graph = helper.make_graph(nodes, problem.cell, [X], [Y], constants)
+    return _checked(helper.make_graph(nodes, problem.cell, [X], [Y], constants))
+
+
+def make_step_model(problem) -> onnx.ModelProto:
+    """One step of one LSTM layer: ``X, h0, c0`` to ``h1, c1``, all (1, B, ...)."""
+    shape = problem.shape
+    node = helper.make_node(
+        "LSTM",
+        ["X", "W0", "R0", "B0", "", *STATES[:2]],
+        ["", *STATES[2:]],
+        hidden_size=shape.h,
+    )
+    X, *states = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, shape.B, size])
+        for name, size in {"X": shape.d, **dict.fromkeys(STATES, shape.h)}.items()
+    )
+    weights = _layer_weights(problem, 0)
+    return _checked(
+        helper.make_graph([node], "step", [X, *states[:2]], states[2:], weights)
+    )
+
+
+def _checked(graph):
+    """A model of a graph."""
     opset = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
     onnx.checker.check_model(model)

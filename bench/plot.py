@@ -1,4 +1,4 @@
-"""The picture: how many times faster than the best peer, shape by shape."""
+"""The pictures, and the one of how many times faster than the best peer."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ import json
 from pathlib import Path
 
 from bench.grid import GATES, KINDS, SHAPES
+from bench.plot_sweeps import COLOURS, draw_roofline, draw_scaling, pyplot
 from bench.record import RESULTS
 
-PICTURE = Path(__file__).parents[1] / "docs" / "speed.png"
-COLOURS = {1: "#7fb2d9", 2: "#1f5f99"}  # by number of threads
+DOCS = Path(__file__).parents[1] / "docs"
 TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 BAR = 0.38  # of the distance between two shapes
 
 
-def plot_speed() -> None:
-    """Draw results/speed.json into docs/speed.png."""
-    record = json.loads((RESULTS / "speed.json").read_text())
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure = draw(record)
-    # No creation date or version inside: the same results give the same file.
-    figure.savefig(PICTURE, dpi=160, metadata={"Software": None})
+def plot_all() -> None:
+    """Draw the result files into pictures of their names in docs/."""
+    DOCS.mkdir(exist_ok=True)
+    for name, draw_record in PICTURES.items():
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            raise ValueError(f"expected results/{name}.json, got none")
+        figure = draw_record(json.loads(path.read_text()))
+        # No creation date or version inside: the same results give the same file.
+        figure.savefig(DOCS / f"{name}.png", dpi=160, metadata={"Software": None})
 
 
 def draw(record: dict):
     """Draw a panel for each cell and kind the record has; return the figure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     cases = [case for case in record["cases"] if "ratio" in case]
     cells = [cell for cell in GATES if any(c["cell"] == cell for c in cases)]
     kinds = [kind for kind in KINDS if any(c["kind"] == kind for c in cases)]
@@ -89,3 +88,6 @@ def _draw_panel(panel, cases, first):
     panel.grid(axis="x", color="#e4e4e4", linewidth=0.8)
     panel.set_axisbelow(True)
     panel.spines[:].set_visible(False)
+
+
+PICTURES = {"speed": draw, "scaling": draw_scaling, "roofline": draw_roofline}

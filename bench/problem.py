@@ -11,7 +11,9 @@ from bench.grid import GATES, Shape
 
 @dataclass(frozen=True)
 class Problem:
-    """Inputs, output gradient and weights of one shape and cell, float32.
+    """Inputs, output gradient and weights of one shape and cell, of its dtype.
+
+    Samples of less than T steps are padded with numbers that must not matter.
 
     ``weights`` has PyTorch's names, shapes and gate orders (i f g o; r z n).
     """
@@ -36,10 +38,10 @@ def make_problem(shape: Shape, cell: str, seed: int = 0) -> Problem:
             "bias_ih": (rows,),
             "bias_hh": (rows,),
         }.items():
-            values = draw.uniform(-bound, bound, size).astype(np.float32)
+            values = draw.uniform(-bound, bound, size).astype(shape.dtype)
             weights[f"{name}_{suffix}"] = values
-    X = draw.standard_normal((T, B, d), np.float32)
-    dY = draw.standard_normal((T, B, shape.directions * h), np.float32)
+    X = draw.standard_normal((T, B, d), shape.dtype)
+    dY = draw.standard_normal((T, B, shape.directions * h), shape.dtype)
     return Problem(shape, cell, X, dY, weights)
 
 
@@ -61,6 +63,11 @@ def split_bias_gradient(db, cell: str):
         return db, db
     n = len(db) // 4
     return db[: 3 * n], np.concatenate([db[: 2 * n], db[3 * n :]])
+
+
+def real_steps(shape: Shape) -> np.ndarray:
+    """Where a step belongs to its sample and is no padding, (T, B)."""
+    return np.arange(shape.T)[:, None] < shape.lengths
 
 
 def suffixes(shape: Shape) -> list[tuple[str, int]]:

@@ -81,10 +81,11 @@ def turns(peers: list, rounds: int) -> Iterator:
         yield from peers
 
 
-def take_turn(worker: Worker, threads: int, seconds: float) -> Turn:
+def take_turn(worker: Worker, case, seconds: float) -> Turn:
     """Let the machine settle, sample its peak, then time one peer."""
     time.sleep(SETTLE)
-    peak = fma_peak(threads)
+    # A vector has half as many doubles as floats.
+    peak = fma_peak(case.threads) / (2 if case.shape.dtype == "float64" else 1)
     samples = worker.ask("time", seconds)
     return Turn(statistics.median(samples), min(samples), peak)
 
@@ -113,11 +114,11 @@ def measure(case, crew: list[Worker], judge: Callable, settings: dict) -> dict:
     right = [worker for worker in crew if worker.peer in errors]
     timed = {worker.peer: [] for worker in right}
     for worker in turns(right, settings["rounds"]):
-        timed[worker.peer].append(take_turn(worker, case.threads, settings["seconds"]))
+        timed[worker.peer].append(take_turn(worker, case, settings["seconds"]))
     return summarise(case, timed, errors, failures | faults)
 
 
-def run(plan, record, path, *, crews, judge, resume=False, say=print) -> bool:
+def run(plan, record, path, *, crews, judge, later=0.0, say=print) -> bool:
     """Measure a plan, writing the record after each case.
 
     Parameters
@@ -132,8 +133,8 @@ def run(plan, record, path, *, crews, judge, resume=False, say=print) -> bool:
         ``crews(case) -> names of the peers that can do it``.
     judge : callable
         See `measure`.
-    resume : bool, default=False
-        Skip the cases that the record has.
+    later : float, default=0.0
+        `weight` of what will be measured after this plan, for the time left.
     say : callable, default=print
         Receives one line of progress at a time.
 
@@ -142,26 +143,31 @@ def run(plan, record, path, *, crews, judge, resume=False, say=print) -> bool:
     bool
         Whether every peer of every case answered rightly.
     """
-    done = {key(entry) for entry in record["cases"]} if resume else ()
-    todo = [case for case in plan if case_key(case) not in done]
-    say(f"{len(todo)} cases to measure, {len(plan) - len(todo)} measured before")
     settings, clock, spent = record["settings"], time.monotonic(), 0.0
-    weights = [_weight(case, len(crews(case)), settings) for case in todo]
+    weights = [weight(case, len(crews(case)), settings) for case in plan]
     workers, sound = {}, True
     try:
-        for number, case in enumerate(todo):
+        for number, case in enumerate(plan):
             crew = _crew(workers, crews(case), case.threads)
             entry = measure(case, crew, judge, settings)
             add_entry(record, entry)
             save_record(path, record)
             sound = sound and "faults" not in entry
             spent += weights[number]
-            left = (time.monotonic() - clock) * (sum(weights) - spent) / spent
-            say(f"[{number + 1}/{len(todo)}, {_duration(left)}] {report(case, entry)}")
+            left = (time.monotonic() - clock) * (sum(weights) + later - spent) / spent
+            if case.kind == "checkpoint":  # memory is that of a fresh process
+                _crew(workers, (), None)
+            say(f"[{number + 1}/{len(plan)}, {_duration(left)}] {report(case, entry)}")
     finally:
         for worker in workers.values():
             worker.stop()
     return sound
+
+
+def remaining(plan, record) -> list:
+    """The cases of a plan that a record does not have."""
+    done = {key(entry) for entry in record["cases"]}
+    return [case for case in plan if case_key(case) not in done]
 
 
 def report(case, entry) -> str:
@@ -189,9 +195,9 @@ def _crew(workers, names, threads):
     return [workers[name, threads] for name in names]
 
 
-def _weight(case, peers, settings):
+def weight(case, peers: int, settings: dict) -> float:
     """Seconds a case may take, up to a factor that the first cases will tell."""
-    step = case.flops / (2e10 * case.threads)
+    step = case.flops * case.repeats / (2e10 * case.threads)
     return peers * (3 * step + settings["rounds"] * max(step, settings["seconds"]))
 
 

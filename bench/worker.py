@@ -2,8 +2,8 @@
 
 Started by `bench.run.Worker` as ``python -m bench.worker PEER``. Requests and replies
 are pickles on stdin and stdout: ``("check", case)`` builds the step of a case and
-replies its answer; ``("time", seconds)`` replies the seconds of each call, for a fit
-those of each epoch.
+replies its answer; ``("time", seconds)`` replies the seconds of each call, or of what
+it repeats: the epochs of a fit, the steps of a stream.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 
-from bench import fit, peers
+from bench import datasets, peers
 from bench.problem import make_problem
 
 STRETCH = 2e-4  # seconds; calls shorter than this are timed several together
@@ -41,7 +41,7 @@ def serve(peer: str, requests, replies) -> None:
                 reply = "done", answer
             else:
                 samples = time_calls(step, calls, argument)
-                reply = "done", [seconds / case.epochs for seconds in samples]
+                reply = "done", [seconds / case.repeats for seconds in samples]
         except Exception as error:
             traceback.print_exc()  # the reply goes into a file, which holds no paths
             reply = "failed", f"{type(error).__name__}: {error}"
@@ -52,10 +52,10 @@ def serve(peer: str, requests, replies) -> None:
 def build_step(peer: str, case):
     """Build the step of a case; return it with the answer of its first call."""
     if case.kind == "fit":
-        step, read = fit.build(peer, case)
+        problem = datasets.load(case.shape.name)
     else:
         problem = make_problem(case.shape, case.cell)
-        step, read = peers.build(peer, problem, case.kind, case.threads)
+    step, read = peers.build(peer, case, problem)
     return step, read(step())
 
 

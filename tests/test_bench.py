@@ -1,16 +1,15 @@
 """The benches measure what they say: grid, order, arithmetic, checks and tables."""
 
-import doctest
-import importlib
+import dataclasses
 import json
 import sys
 
 import numpy as np
 import pytest
 
-from bench import check, fit, grid, peak, peers, plot, record, render, run
+from bench import check, grid, peak, peers, record, run
 from bench.grid import GATES, KINDS, SHAPES, Case, Shape, plan
-from bench.problem import make_problem
+from bench.problem import make_problem, real_steps
 from bench.record import Turn
 
 # As the grid was agreed on: T, B, d, h, layers, directions.
@@ -32,6 +31,8 @@ MACHINE = {
     "date": "2026-01-01",
 }
 SMALL = Shape("small", T=5, B=3, d=4, h=6, layers=2, directions=2)
+RAGGED = Shape("uneven", T=9, B=4, d=3, h=5, layers=2, directions=2, shortest=2)
+DOUBLE = Shape("double", T=5, B=3, d=4, h=6, dtype="float64")
 
 
 # The grid
@@ -54,6 +55,21 @@ def test_flops_by_hand():
     assert SMALL.flops("lstm", "training") == 3 * SMALL.flops("lstm")
 
 
+def test_lengths_are_fixed_and_only_real_steps_are_counted():
+    lengths = RAGGED.lengths
+    assert np.array_equal(lengths, RAGGED.lengths) and len(set(lengths)) > 1
+    assert min(lengths) >= 2 and max(lengths) <= 9
+    full = dataclasses.replace(RAGGED, shortest=0)
+    assert RAGGED.flops("lstm") * full.steps == full.flops("lstm") * sum(lengths)
+    assert real_steps(RAGGED).sum(axis=0).tolist() == lengths.tolist()
+
+
+def test_a_stream_is_timed_by_the_step():
+    case = Case(DOUBLE, "lstm", "stream", 1)
+    assert case.repeats == DOUBLE.T
+    assert case.flops * DOUBLE.T == DOUBLE.flops("lstm")
+
+
 def test_plan_holds_every_case_once_with_thread_counts_together():
     cases = plan()
     assert len(set(cases)) == len(cases) == len(SHAPES) * len(GATES) * len(KINDS) * 2
@@ -63,6 +79,12 @@ def test_plan_holds_every_case_once_with_thread_counts_together():
 def test_plan_names_what_it_does_not_know():
     with pytest.raises(ValueError, match=r"cells: expected some of lstm, gru, got lsd"):
         plan(cells=["gru", "lsd"])
+
+
+def test_the_smallest_shapes_keep_all_their_cases():
+    names = {case.shape.name for case in grid.smallest(plan())}
+    assert names == {"rt-audio", "sensor-b1", "kws-b1"}
+    assert len(grid.smallest(plan(), 1)) == len(GATES) * len(KINDS) * 2
 
 
 # The order of measuring
@@ -126,10 +148,56 @@ def test_a_run_skips_what_it_resumes_and_says_who_failed(monkeypatch, tmp_path):
     options = {"crews": lambda case: ["lstmc"], "judge": None, "say": lines.append}
     assert run.run(cases[:1], results, path, **options)
     results = record.open_record(path, MACHINE, {"rounds": 2, "seconds": 0.1})
-    assert not run.run(cases, results, path, resume=True, **options)
+    assert not run.run(run.remaining(cases, results), results, path, **options)
     assert measured == ["inference", "training"]
     assert log == ["stop", "stop"]
     assert "0 s left" in lines[-1]
+
+
+def test_the_time_left_counts_what_comes_later(monkeypatch, tmp_path):
+    [case] = plan(["rt-audio"], ["lstm"], ["inference"], [1])
+    results = {"settings": {"rounds": 1, "seconds": 0.1}, "cases": []}
+    lines = []
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(run, "Worker", lambda peer, _: Stub(peer, [], 1.0))
+    entry = record.summarise(case, {"lstmc": turns(1.0)}, {"lstmc": {}}, {})
+    monkeypatch.setattr(run, "measure", lambda *_: entry)
+    run.run(
+        [case],
+        results,
+        tmp_path / "some.json",
+        crews=lambda case: ["lstmc"],
+        judge=None,
+        later=3 * run.weight(case, 1, results["settings"]),
+        say=lines.append,
+    )
+    assert "30 s left" in lines[-1]
+
+
+def test_memory_is_that_of_a_fresh_process(monkeypatch, tmp_path):
+    log = []
+    monkeypatch.setattr(run, "Worker", lambda peer, _: Stub(peer, log, 1.0))
+    cases = [Case(SMALL, "lstm", kind, 1) for kind in ("checkpoint", "training")]
+
+    def measure(case, *_):
+        log.append(case.kind)
+        return record.summarise(case, {"lstmc": turns(1.0)}, {"lstmc": {}}, {})
+
+    monkeypatch.setattr(run, "measure", measure)
+    results = {"settings": {"rounds": 1, "seconds": 0.1}, "cases": []}
+    names = {"crews": lambda case: ["lstmc"], "judge": None, "say": log.append}
+    run.run(cases, results, tmp_path / "some.json", **names)
+    assert [entry for entry in log if " " not in entry] == [
+        *("checkpoint", "stop", "training", "stop"),
+    ]
+
+
+def test_a_double_has_half_the_peak(monkeypatch):
+    monkeypatch.setattr(run, "fma_peak", lambda threads: 8e9)
+    for shape, peak_ in ((SMALL, 8e9), (DOUBLE, 4e9)):
+        case = Case(shape, "lstm", "training", 1)
+        assert run.take_turn(Stub("lstmc", [], 1.0), case, 0.1).peak == peak_
 
 
 def test_a_worker_answers_times_and_reports_its_errors():
@@ -152,20 +220,36 @@ def test_a_worker_answers_times_and_reports_its_errors():
 
 
 @pytest.mark.parametrize("cell", GATES)
-@pytest.mark.parametrize("shape", [SMALL, SHAPES["rt-audio"], SHAPES["sensor-b32"]])
+@pytest.mark.parametrize(
+    "shape",
+    [SMALL, RAGGED, DOUBLE, SHAPES["rt-audio"], SHAPES["sensor-b32"]],
+    ids=lambda shape: shape.name,
+)
 def test_our_answers_pass_the_check(cell, shape):
     problem = make_problem(shape, cell)
     reference = check.forward(problem.X, problem.weights, cell, shape)
     for kind in KINDS:
-        step, read = peers.build("lstmc", problem, kind, 1)
+        step, read = peers.build("lstmc", Case(shape, cell, kind, 1), problem)
         assert check.check_answer(problem, reference, read(step()))
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_the_reference_of_a_ragged_batch_is_that_of_each_sample(cell):
+    problem = make_problem(RAGGED, cell)
+    together = check.forward(problem.X, problem.weights, cell, RAGGED)
+    for k, T in enumerate(RAGGED.lengths):
+        alone = dataclasses.replace(RAGGED, T=int(T), B=1, shortest=0)
+        Y = check.forward(problem.X[:T, k : k + 1], problem.weights, cell, alone)
+        # The same sums in another order: some roundings of float64.
+        np.testing.assert_allclose(together[:T, k], Y[:, 0], rtol=0, atol=1e-14)
+        assert not together[T:, k].any()
 
 
 @pytest.mark.parametrize("cell", GATES)
 def test_wrong_answers_do_not_pass(cell):
     problem = make_problem(SMALL, cell)
     reference = check.forward(problem.X, problem.weights, cell, SMALL)
-    step, read = peers.build("lstmc", problem, "training", 1)
+    step, read = peers.build("lstmc", Case(SMALL, cell, "training", 1), problem)
     right = read(step())
 
     def refused(message, **change):
@@ -225,23 +309,6 @@ def test_a_new_entry_takes_the_place_of_the_old(tmp_path):
         record.open_record(path, MACHINE | {"cpu": "slide rule"}, settings)
 
 
-def test_fits_know_their_data():
-    datasets = pytest.importorskip("lstmc.datasets")
-    lengths = [len(x) for x in datasets.load_japanese_vowels().X_train]
-    assert (sum(lengths), max(lengths)) == (fit.TRAINING_STEPS, fit.VOWELS.T)
-
-
-def test_a_fit_that_learns_less_is_not_timed():
-    case = fit.plan_fits([1])[0]
-    good, bad = ({"losses": [2.0, last], "accuracy": 0.9} for last in (0.5, 1.5))
-    errors, faults = fit.judge(case, {"lstmc": good, "torch-packed": bad})
-    assert errors == {"lstmc": {"mean_loss": 1.25, "last_loss": 0.5, "accuracy": 0.9}}
-    assert faults == {
-        "torch-packed": "mean loss: expected at most 1.56, 1.25 times the lowest, "
-        "got 1.75"
-    }
-
-
 # The yardstick
 
 
@@ -252,86 +319,3 @@ def test_the_peak_compiles_and_is_plausible():
         assert 1e8 < peak.fma_peak(threads) < 1e12 * threads
     with pytest.raises(ValueError, match="threads: expected 1 to 256, got 0"):
         peak.fma_peak(0)
-
-
-# Tables and picture
-
-
-def made_up_record():
-    cases = []
-    for case in plan(["kws-b1", "sensor-b1"]):
-        timed = {"lstmc": turns(1e-3, peak=1e11), "torch": turns(4e-3)}
-        if case.kind == "inference":
-            timed["openvino"] = turns(2e-3 * case.threads)
-        errors = {peer: {} for peer in timed}
-        cases.append(record.summarise(case, timed, errors, {}))
-    settings = {"rounds": 1, "seconds": 0.3}
-    return {"machine": MACHINE, "settings": settings, "cases": cases}
-
-
-def test_a_block_becomes_a_table():
-    text = "a\n<!-- bench:lstm-inference -->\nstale\n<!-- /bench -->\nb\n"
-    rendered = render.render(text, {"speed": made_up_record()})
-    assert rendered == (
-        "a\n<!-- bench:lstm-inference -->\n"
-        "| shape | T × B × d × h | threads | lstmc ms | torch ms | openvino ms | ratio "
-        "| % of peak |\n"
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-        "| sensor-b1 | 100 × 1 × 8 × 32 | 1 | 1 | 4 | 2 | 2.00 | 1.02 |\n"
-        "| sensor-b1 | 100 × 1 × 8 × 32 | 2 | 1 | 4 | 4 | 4.00 | 1.02 |\n"
-        "| kws-b1 | 98 × 1 × 40 × 128, 2 layers | 1 | 1 | 4 | 2 | 2.00 | 42.5 |\n"
-        "| kws-b1 | 98 × 1 × 40 × 128, 2 layers | 2 | 1 | 4 | 4 | 4.00 | 42.5 |\n"
-        "\nRatio: best peer to lstmc; geometric mean 2.00 with 1 thread, 4.00 with 2 "
-        "threads. % of peak: what lstmc reaches of the multiply-add peak measured "
-        "beside it.\n<!-- /bench -->\nb\n"
-    )
-    assert render.render(rendered, {"speed": made_up_record()}) == rendered
-
-
-def test_the_fits_have_a_table_of_their_own():
-    timed = {"lstmc": turns(0.01, peak=1e11), "torch-packed": turns(0.08)}
-    found = {"mean_loss": 0.5, "last_loss": 0.04, "accuracy": 0.9}
-    case = fit.plan_fits([1])[0]
-    entry = record.summarise(case, timed, dict.fromkeys(timed, found), {})
-    table = render.render_block("fit", {"fit": {"cases": [entry]}})
-    assert "| 1 | 10 | 49.9 | 80 | 8.00 |" in table
-    assert "lstmc 0.500, 0.900; torch-packed 0.500, 0.900" in table
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("lstm-baking", "expected machine, fit or CELL-KIND, got lstm-baking"),
-        ("fit", "expected results/fit.json"),
-    ],
-)
-def test_a_block_that_cannot_be_rendered_says_why(name, message):
-    with pytest.raises(ValueError, match=message):
-        render.render_block(name, {"speed": made_up_record()})
-
-
-def test_the_readme_is_what_the_results_say():
-    text = render.README.read_text(encoding="utf-8")
-    assert render.render(text, render.load_records()) == text
-
-
-def test_the_picture_has_a_panel_for_each_cell_and_kind():
-    pytest.importorskip("matplotlib")
-    figure = plot.draw(made_up_record())
-    titles = [panel.get_title(loc="left") for panel in figure.axes]
-    assert titles == [f"{cell.upper()} {kind}" for cell in GATES for kind in KINDS]
-    assert all(len(panel.patches) == 4 for panel in figure.axes)
-
-
-@pytest.mark.parametrize("name", ["grid", "peak", "record", "run"])
-def test_the_examples_run(name):
-    result = doctest.testmod(importlib.import_module(f"bench.{name}"))
-    assert result.attempted
-    assert result.failed == 0
-
-
-def test_no_peer_is_without_a_file():
-    assert set(peers.PEERS) <= {
-        path.stem for path in (peak.SOURCE.parent / "peers").glob("*.py")
-    }
-    assert set(grid.QUICK) <= set(SHAPES)

@@ -1,7 +1,9 @@
-"""Peers: one file each, ``build(problem, kind, threads) -> step, read``.
+"""Peers: a file for each, ``build(case, problem, variant) -> step, read``.
 
 ``step()`` does the work that is timed and returns whatever the peer returns;
-``read(result)`` makes the answer of `bench.check.check_answer` from it, untimed.
+``read(result)`` makes the answer of `bench.check.check_answer` from it, untimed, or
+that of `bench.fit.judge`. The problem of a fit is a data set. A peer may be measured
+in variants; ``torch-packed`` is the variant ``packed`` of torch.
 """
 
 from __future__ import annotations
@@ -10,13 +12,22 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training"),
-    "torch": ("inference", "training"),
-    "onnxruntime": ("inference",),
-    "openvino": ("inference",),
+    "lstmc": ("inference", "training", "stream", "checkpoint", "fit"),
+    "torch": ("inference", "training", "stream", "fit"),
+    "onnxruntime": ("inference", "stream"),
+    "openvino": ("inference", "stream"),
 }
+# Kinds that have a file of their own.
+FILES = {"stream": "_stream", "fit": "_fit"}
 
 
-def build(peer: str, problem, kind: str, threads: int):
-    """Import the peer and build its step; see the module's first line."""
-    return importlib.import_module(f"bench.peers.{peer}").build(problem, kind, threads)
+def can(peer: str, kind: str) -> bool:
+    """Whether a peer, or a variant of it, does this kind of work."""
+    return kind in PEERS[peer.partition("-")[0]]
+
+
+def build(peer: str, case, problem):
+    """Import the peer and build its step; see the module's docstring."""
+    name, _, variant = peer.partition("-")
+    module = importlib.import_module(f"bench.peers.{name}{FILES.get(case.kind, '')}")
+    return module.build(case, problem, variant)

@@ -2,43 +2,84 @@
 
 from __future__ import annotations
 
-from bench.problem import merge_biases, split_bias_gradient, suffixes
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bench.problem import merge_biases, real_steps, split_bias_gradient, suffixes
 from lstmc.layers import Recurrent
 from lstmc.layers.layer import aligned
 from lstmc.sequences import Sequences
 
 
-def build(problem, kind, threads):
-    """Build a forward pass, or forward and backward with every gradient."""
-    shape = problem.shape
-    layer = Recurrent(
-        shape.d, shape.h, problem.cell, shape.layers, shape.directions == 2
-    )
-    layer.load_parameters(_to_ours(problem))
-    x = Sequences.from_padded(problem.X.swapaxes(0, 1))
-    dy = Sequences.from_padded(problem.dY.swapaxes(0, 1)).values
+def build(case, problem, variant):
+    """Build a forward pass, or forward and backward with every gradient.
+
+    The variant ``checkpoint`` keeps less on the tape and computes it again.
+    """
+    shape, threads = case.shape, case.threads
+    real = real_steps(shape).T  # (B, T)
+    layer = make_layer(problem)
+    x = Sequences.from_padded(problem.X.swapaxes(0, 1), shape.lengths)
+    dy = problem.dY.swapaxes(0, 1)[real]
     gradient = aligned(layer.n_weights, layer.dtype)
+    options = {"checkpoint": True} if variant == "checkpoint" else {}
 
     def infer():
         y, _ = layer.apply(x, threads=threads)
-        return y, None
+        return y, None, None
 
     def train():
-        y, _, tape = layer.record(x, threads=threads)
+        y, _, tape = layer.record(x, threads=threads, **options)
+        kept = sum(array.nbytes for array in tape.saved)
         dx, _ = layer.pull(tape, dy, None, gradient, threads=threads)
-        return y, dx
+        return y, dx, kept
 
     def read(result):
-        y, dx = (
-            v if v is None else v.reshape(shape.B, shape.T, -1).swapaxes(0, 1)
-            for v in result
-        )
-        if kind == "inference":
-            return {"Y": y}
+        y, dx, kept = result
+        answer = {"Y": padded(y)}
+        if case.kind == "checkpoint":
+            answer["memory"] = {"tape_mb": kept / 1e6, "resident_mb": _resident_mb()}
+        if case.kind == "inference":
+            return answer
         layer.weights[:] = gradient  # so that `parameters` names its parts
-        return {"Y": y, "gradients": {"X": dx} | _to_theirs(layer.parameters, problem)}
+        gradients = {"X": padded(dx)} | _to_theirs(layer.parameters, problem)
+        return answer | {"gradients": gradients}
 
-    return (infer if kind == "inference" else train), read
+    def padded(values):
+        array = np.zeros((*real.shape, values.shape[1]), values.dtype)
+        array[real] = values
+        return array.swapaxes(0, 1)
+
+    return (infer if case.kind == "inference" else train), read
+
+
+def make_layer(problem) -> Recurrent:
+    """The layer with the weights of a problem."""
+    shape = problem.shape
+    layer = Recurrent(
+        shape.d,
+        shape.h,
+        problem.cell,
+        shape.layers,
+        shape.directions == 2,
+        dtype=shape.dtype,
+    )
+    layer.load_parameters(_to_ours(problem))
+    return layer
+
+
+def _resident_mb():
+    """The most memory this process ever had, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss starts from that of the parent
+        [line] = [s for s in status.read_text().splitlines() if s.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024 / 1e6
+    import resource  # POSIX has it
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _to_ours(problem):

@@ -8,12 +8,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from bench.fit import LEARNING_RATE, MAX_GRAD_NORM
 from lstmc import LSTMClassifier
-from lstmc.datasets import load_japanese_vowels
 
 
-def build(case):
+def build(case, data, variant):
     """Build a fit of a fixed number of epochs."""
-    data = load_japanese_vowels()
     warnings.simplefilter("ignore", ConvergenceWarning)  # it is told when to stop
 
     def step():
@@ -23,8 +21,8 @@ def build(case):
             batch_size=case.shape.B,
             learning_rate_init=LEARNING_RATE,
             max_grad_norm=MAX_GRAD_NORM,
-            max_iter=case.epochs,
-            n_iter_no_change=case.epochs,
+            max_iter=case.repeats,
+            n_iter_no_change=case.repeats,
             n_jobs=case.threads,
             random_state=0,
         ).fit(data.X_train, data.y_train)

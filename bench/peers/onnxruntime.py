@@ -7,16 +7,9 @@ import onnxruntime
 from bench.onnx_model import make_model, read_outputs
 
 
-def build(problem, kind, threads):
-    """Build a forward pass; `kind` is always inference."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        make_model(problem).SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-    )
+def build(case, problem, variant):
+    """Build a forward pass."""
+    session = open_session(make_model(problem), case.threads)
     binding = session.io_binding()
     X = onnxruntime.OrtValue.ortvalue_from_numpy(problem.X)
     binding.bind_ortvalue_input("X", X)
@@ -30,3 +23,13 @@ def build(problem, kind, threads):
         return read_outputs(result.copy_outputs_to_cpu()[0])
 
     return infer, read
+
+
+def open_session(model, threads) -> onnxruntime.InferenceSession:
+    """A session of the CPU provider with so many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )

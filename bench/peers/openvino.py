@@ -9,21 +9,9 @@ import openvino
 from bench.onnx_model import make_model, read_outputs
 
 
-def build(problem, kind, threads):
-    """Build a forward pass; `kind` is always inference."""
-    core = openvino.Core()
-    model = core.read_model(io.BytesIO(make_model(problem).SerializeToString()))
-    compiled = core.compile_model(
-        model,
-        "CPU",
-        {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "ENABLE_CPU_PINNING": False,  # nobody else is bound to a core
-        },
-    )
-    request = compiled.create_infer_request()
+def build(case, problem, variant):
+    """Build a forward pass."""
+    request = compile_model(make_model(problem), case.threads).create_infer_request()
     request.get_input_tensor().data[:] = problem.X
 
     def infer():
@@ -33,3 +21,18 @@ def build(problem, kind, threads):
         return read_outputs(result[0])
 
     return infer, read
+
+
+def compile_model(model, threads) -> openvino.CompiledModel:
+    """Compile an ONNX model for so many threads."""
+    core = openvino.Core()
+    return core.compile_model(
+        core.read_model(io.BytesIO(model.SerializeToString())),
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # nobody else is bound to a core
+        },
+    )

@@ -1,43 +1,65 @@
-"""PyTorch: nn.LSTM and nn.GRU, time first, the oneDNN kernels it chooses itself."""
+"""PyTorch: nn.LSTM and nn.GRU, time first, the oneDNN kernels it chooses itself.
+
+Ragged batches are packed, as its manual tells.
+"""
 
 from __future__ import annotations
 
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 MODULES = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
-def build(problem, kind, threads):
+def build(case, problem, variant):
     """Build a forward pass, or forward and backward with every gradient."""
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     shape = problem.shape
-    module = MODULES[problem.cell](
-        shape.d, shape.h, shape.layers, bidirectional=shape.directions == 2
-    )
-    module.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in problem.weights.items()}
-    )
+    module = make_module(case, problem)
     X, dY = torch.from_numpy(problem.X), torch.from_numpy(problem.dY)
+    lengths = torch.from_numpy(shape.lengths)
+
+    def run():
+        if not shape.shortest:
+            return module(X)[0]
+        packed = pack_padded_sequence(X, lengths, enforce_sorted=False)
+        return pad_packed_sequence(module(packed)[0], total_length=shape.T)[0]
 
     def infer():
         with torch.no_grad():
-            return module(X)[0]
+            return run()
 
     def train():
         module.zero_grad(set_to_none=True)
         X.grad = None
-        Y = module(X)[0]
+        Y = run()
         Y.backward(dY)
         return Y
 
     def read(Y):
-        if kind == "inference":
+        if case.kind == "inference":
             return {"Y": Y.numpy()}
         gradients = {name: p.grad.numpy() for name, p in module.named_parameters()}
         return {"Y": Y.detach().numpy(), "gradients": {"X": X.grad.numpy()} | gradients}
 
-    if kind == "inference":
+    if case.kind == "inference":
         return infer, read
     X.requires_grad_()
     return train, read
+
+
+def make_module(case, problem):
+    """Set PyTorch up, and make the module with the weights of a problem."""
+    torch.set_num_threads(case.threads)
+    torch.set_flush_denormal(True)
+    shape = problem.shape
+    module = MODULES[problem.cell](
+        shape.d,
+        shape.h,
+        shape.layers,
+        bidirectional=shape.directions == 2,
+        dtype=getattr(torch, shape.dtype),
+    )
+    module.load_state_dict(
+        {name: torch.from_numpy(array) for name, array in problem.weights.items()}
+    )
+    return module

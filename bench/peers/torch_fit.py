@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from bench.fit import LEARNING_RATE, MAX_GRAD_NORM
-from lstmc.datasets import load_japanese_vowels
 
 
 class Classifier(nn.Module):
     """nn.LSTM, time first, and a dense layer on the state after the last step."""
 
-    def __init__(self, shape, classes, packed):
+    def __init__(self, shape, logits, packed):
         super().__init__()
         self.lstm = nn.LSTM(shape.d, shape.h)
-        self.head = nn.Linear(shape.h, classes)
+        self.head = nn.Linear(shape.h, logits)
         self.packed = packed
         self.initialise()
 
@@ -45,21 +43,23 @@ class Classifier(nn.Module):
         return self.head(Y[lengths - 1, torch.arange(len(lengths))])
 
 
-def build(case, packed):
-    """Build a fit of a fixed number of epochs, batches packed or only padded."""
+def build(case, data, variant):
+    """Build a fit of a fixed number of epochs; the variant is packed or padded."""
     torch.set_num_threads(case.threads)
     torch.set_flush_denormal(True)
-    data = load_japanese_vowels()
     X, lengths = _pad(data.X_train)
-    y = torch.from_numpy(data.y_train) - 1
+    y, y_test = torch.from_numpy(data.y_train), torch.from_numpy(data.y_test)
+    classes = int(y.max()) + 1
 
     def step():
         torch.manual_seed(0)
-        model = Classifier(case.shape, classes=9, packed=packed)
+        # Two classes need but one logit.
+        logits = classes if classes > 2 else 1
+        model = Classifier(case.shape, logits, packed=variant == "packed")
         optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)
         losses = [
             _train_epoch(model, optimizer, X, lengths, y, case.shape.B)
-            for _ in range(case.epochs)
+            for _ in range(case.repeats)
         ]
         return model, losses
 
@@ -68,8 +68,9 @@ def build(case, packed):
         with torch.no_grad():
             X_test, lengths_test = _pad(data.X_test)
             order = lengths_test.argsort(descending=True)
-            found = model(X_test[:, order], lengths_test[order]).argmax(dim=1) + 1
-        accuracy = np.mean(found.numpy() == data.y_test[order.numpy()])
+            logits = model(X_test[:, order], lengths_test[order])
+        found = logits.argmax(dim=1) if classes > 2 else logits[:, 0] > 0
+        accuracy = (found == y_test[order]).double().mean()
         return {"losses": losses, "accuracy": float(accuracy)}
 
     return step, read
@@ -79,14 +80,20 @@ def _train_epoch(model, optimizer, X, lengths, y, batch_size):
     """One step per batch; return the mean loss before the steps."""
     total = 0.0
     for batch in _buckets(lengths, batch_size):
-        logits = model(X[: lengths[batch[0]], batch], lengths[batch])
-        loss = nn.functional.cross_entropy(logits, y[batch])
+        loss = _loss(model(X[: lengths[batch[0]], batch], lengths[batch]), y[batch])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
         optimizer.step()
         total += loss.item() * len(batch)
     return total / len(y)
+
+
+def _loss(logits, y):
+    """Mean cross-entropy, of one logit (B, 1) for two classes, or of one for each."""
+    if logits.shape[1] > 1:
+        return nn.functional.cross_entropy(logits, y)
+    return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], y.float())
 
 
 def _buckets(lengths, batch_size):
@@ -99,5 +106,5 @@ def _buckets(lengths, batch_size):
 
 def _pad(sequences):
     """Padded float32 (longest, n, d) and lengths (n,)."""
-    tensors = [torch.from_numpy(x.astype(np.float32)) for x in sequences]
+    tensors = [torch.from_numpy(x) for x in sequences]
     return pad_sequence(tensors), torch.tensor([len(x) for x in sequences])

