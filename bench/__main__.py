@@ -6,13 +6,14 @@ import argparse
 import functools
 import sys
 
-from bench import footprint, grid, run
+from bench import footprint, grid, limits, run
 from bench.machine import describe_machine
 from bench.peak import BUILD
 from bench.record import RESULTS, open_record
 from bench.suites import SUITES
 
 OTHERS = {
+    "limits": "how fast one core reads weights out of its caches",
     "footprint": "import time and the size of the wheel, which is built",
     "all": "every command above, one after the other",
     "render": "rewrite the tables of README.md and docs/performance.md",
@@ -35,12 +36,14 @@ def main(arguments=None) -> int:
 
             plot_all()
             return 0
-        if options.command == "footprint":
-            footprint.measure(say)
+        alone = {"footprint": footprint.measure, "limits": limits.measure}
+        if options.command in alone:
+            alone[options.command](say)
             return 0
         sound = measure(options)
         if options.command == "all" and not options.quick:
-            footprint.measure(say)
+            for command in alone.values():
+                command(say)
         return 0 if sound else 1
     except ValueError as error:
         sys.exit(f"bench: {error}")

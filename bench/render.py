@@ -17,16 +17,17 @@ from bench.record import RESULTS
 ROOT = Path(__file__).parents[1]
 FILES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
 BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
-# Name of a block: its result file, and who renders it.
+# Name of a block: its result files, and who renders it.
 BLOCKS = {
-    "machine": ("speed", tables.machine),
-    "footprint": ("footprint", tables.footprint),
-    "fit": ("fit", tables.fits),
-    "float64": ("float64", tables.grid),
-    "ragged": ("ragged", tables.ragged),
-    "stream": ("stream", tables.stream),
-    "scaling": ("scaling", tables.scaling),
-    "checkpoint": ("checkpoint", tables.checkpoint),
+    "machine": (["speed"], tables.machine),
+    "footprint": (["footprint"], tables.footprint),
+    "fit": (["fit"], tables.fits),
+    "float64": (["float64"], tables.grid),
+    "ragged": (["ragged"], tables.ragged),
+    "stream": (["stream"], tables.stream),
+    "scaling": (["scaling"], tables.scaling),
+    "checkpoint": (["checkpoint"], tables.checkpoint),
+    "limits": (["limits", "speed"], tables.limits),
 }
 
 
@@ -72,8 +73,8 @@ def render(text: str, records: dict[str, dict]) -> str:
 def render_block(name: str, records: dict[str, dict]) -> str:
     """Render the block of this name."""
     if name in BLOCKS:
-        file, table = BLOCKS[name]
-        return table(_record(file, records))
+        files, table = BLOCKS[name]
+        return table(*(_record(file, records) for file in files))
     cell, _, kind = name.partition("-")
     if cell not in GATES or kind not in KINDS:
         raise ValueError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from bench.grid import KINDS, SHAPES, Shape
+from bench.grid import GATES, KINDS, SHAPES, Shape
+from bench.limits import floor_seconds
 from bench.record import OURS, figures
 
 CHECKPOINT = "lstmc-checkpoint"
@@ -185,6 +186,33 @@ def checkpoint(record) -> str:
         "process has had, interpreter and data included.\n"
     )
     return _table(head, rows, words=0) + note
+
+
+def limits(record, speed) -> str:
+    """A row per shape of one sequence: the least that the caches allow, and ours."""
+    head = ["cell", "shape", "R, KiB", "GB/s", "floor ms", f"{OURS} ms", "times"]
+    rows = []
+    for case in speed["cases"]:
+        shape, cell = case["shape"], case["cell"]
+        alone = (shape["B"], case["threads"], case["kind"]) == (1, 1, "inference")
+        if not alone or shape["T"] == 1:
+            continue
+        floor = floor_seconds(shape, GATES[cell], record)
+        seconds = case["peers"][OURS]["median"]
+        size = 4 * GATES[cell] * shape["h"] ** 2 / 1024
+        rate = record["gb_per_second"][str(shape["h"])]
+        row = [cell, shape["name"], figures(size), figures(rate)]
+        rows.append(
+            [*row, figures(1e3 * floor), _time(case, OURS), f"{seconds / floor:.2f}"]
+        )
+    rows.sort(key=lambda row: (row[0] != "lstm", list(SHAPES).index(row[1])))
+    note = (
+        "\nOne thread. R of one layer and direction; GB/s: the rate at which a core "
+        "reads an LSTM's R of as many units, again and again. The floor: all R at "
+        "every step at that rate, and the products of W at the peak of "
+        f"{figures(record['peak_gflops'])} GFLOP/s; no pointwise work, no call.\n"
+    )
+    return _table(head, rows, words=2) + note
 
 
 def geometric_mean(cases: list[dict], threads: int) -> float:

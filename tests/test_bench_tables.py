@@ -116,6 +116,15 @@ def test_the_checkpoint_table_has_time_and_memory():
     assert "\n| 2000 | 1 | 1000 | 1300 | 1.30 | 12 | 12 | 345 | 345 |\n" in table
 
 
+def test_the_limits_table_compares_one_sequence_with_the_caches():
+    # 98 steps of two layers read 256 KiB of R each, and W makes (40 + 128) 2^10 / 2
+    # multiply-adds a step: 98 (2^19 / 10^11 + 168 2^10 / 10^12) s = 0.531 ms.
+    limits = {"gb_per_second": {"128": 100.0, "32": 100.0}, "peak_gflops": 1000.0}
+    table = render.render_block("limits", {"limits": limits, "speed": made_up_record()})
+    assert "| lstm | kws-b1 | 256 | 100 | 0.531 | 1 | 1.88 |" in table
+    assert table.count("| kws-b1 |") == 2  # the LSTM's and the GRU's, one thread alone
+
+
 def test_the_footprint_is_a_sentence():
     found = {"wheel_bytes": 1234567, "lstmc_ms": 10.0, "numpy_ms": 80.0}
     sentence = render.render_block(

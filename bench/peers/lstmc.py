@@ -16,7 +16,8 @@ from lstmc.sequences import Sequences
 def build(case, problem, variant):
     """Build a forward pass, or forward and backward with every gradient.
 
-    The variant ``checkpoint`` keeps less on the tape and computes it again.
+    The variant ``checkpoint`` keeps less on the tape and computes it again. Inference
+    of a single step is a step of a stream.
     """
     shape, threads = case.shape, case.threads
     real = real_steps(shape).T  # (B, T)
@@ -29,6 +30,9 @@ def build(case, problem, variant):
     def infer():
         y, _ = layer.apply(x, threads=threads)
         return y, None, None
+
+    def step():
+        return stream.step(problem.X[0]), None, None
 
     def train():
         y, _, tape = layer.record(x, threads=threads, **options)
@@ -52,7 +56,12 @@ def build(case, problem, variant):
         array[real] = values
         return array.swapaxes(0, 1)
 
-    return (infer if case.kind == "inference" else train), read
+    if case.kind != "inference":
+        return train, read
+    if shape.T > 1 or shape.directions > 1:
+        return infer, read
+    stream = layer.stream(shape.B, threads=threads)
+    return step, read
 
 
 def make_layer(problem) -> Recurrent:
