@@ -72,6 +72,7 @@ typedef struct {
     const real *before[MAX_STATES]; /* NULL: zeros */
     real *after[MAX_STATES];       /* NULL: not wanted */
     real *tape;                    /* NULL: inference */
+    real *checkpoints;             /* of a tape of more than one segment */
     const real *d_after[MAX_STATES];
     real *d_before[MAX_STATES];
     real *gradient; /* packed */
@@ -102,6 +103,7 @@ typedef struct {
     Plan plan;
     int identity, directions, threads, members;
     idx rows, steps, slabs;
+    idx segment; /* steps that the tape holds; all but with checkpoints */
     const idx *sample; /* (rows) the sample of a row */
     const idx *length; /* (rows) */
     const idx *offset; /* (samples + 1) first step of a sample */
@@ -123,6 +125,12 @@ idx NAME(forward_scratch)(const Sequence *);
 idx NAME(backward_scratch)(const Sequence *);
 void NAME(sequence_forward)(const Sequence *);
 void NAME(sequence_backward)(const Sequence *);
+
+/* What a tape with checkpoints consists of. They need plan, rows, steps and offsets of
+ * the sequence, and all but the first its segment. */
+idx NAME(segment_steps)(const Sequence *);
+idx NAME(segment_tape)(const Sequence *);
+idx NAME(checkpoint_size)(const Sequence *); /* with the segment's tape */
 
 /* Steps of a window: enough rows for deep products, few enough for the cache. */
 #define WINDOW_ROWS 1024

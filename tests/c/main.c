@@ -12,6 +12,7 @@ static void test_target(void)
     test_sequence();
     test_gradient();
     test_bits();
+    test_checkpoint();
     test_pack();
     test_dense();
     test_solver();

@@ -32,6 +32,7 @@ class Tape:
     slabs: list[int]
     state: tuple[np.ndarray, ...] | None
     dropout_key: tuple[int, int]
+    checkpoint: bool  # saved holds one segment of the steps, and states
     form: object  # what the caller gave, for the form of dX
     used: bool = False
 
@@ -202,18 +203,23 @@ class Stack(Layer):
                 x = x.with_values(y)
         return y, after
 
-    def record(self, x, state=None, *, dropout_key=(0, 0), threads=0):
+    def record(
+        self, x, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0
+    ):
         """Run for training. Returns (y, state, tape)."""
         after = self._empty_state(len(x))
-        tape = Tape([], [], [], [], state, dropout_key, None)
+        tape = Tape([], [], [], [], state, dropout_key, checkpoint, None)
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = np.empty((steps, self.output_size), self.dtype)
-            saved = self._take_tape(layer, kernel.tape_size(steps))
+            size = kernel.tape_size(steps)
+            if checkpoint:
+                size = kernel.checkpoint_size(x.offsets)
+            saved = self._take_tape(layer, size)
             slabs = kernel_forward(self.dtype)(
                 kernel, x.offsets, x.values, self.weights[self._parts[layer]], y,
                 self._of_layer(state, layer), self._of_layer(after, layer),
-                saved, threads,
+                saved, threads, checkpoint,
             )  # fmt: skip
             tape.inputs.append(x)
             tape.outputs.append(y)
@@ -244,7 +250,7 @@ class Stack(Layer):
                 tape.outputs[layer], self._of_layer(tape.state, layer),
                 tape.saved[layer], tape.slabs[layer], dy,
                 self._of_layer(dstate, layer), dx, self._of_layer(before, layer),
-                gradient[part], threads,
+                gradient[part], threads, tape.checkpoint,
             )  # fmt: skip
             self._spare[layer] = tape.saved.pop()
             dy = dx
