@@ -186,8 +186,11 @@ class Stack(Layer):
         self._open(registry()[self.cell][0])
         super().__setstate__(state)
 
-    def apply(self, x, state=None, *, outputs=True, threads=0):
-        """Run for inference; see the class. Returns (y or None, state)."""
+    def apply(self, x, state=None, *, outputs=True, dropout_key=None, threads=0):
+        """Run without a tape; see the class. Returns (y or None, state).
+
+        With a key, the outputs between layers are dropped as in training.
+        """
         after = self._empty_state(len(x))
         for layer, kernel in enumerate(self._kernels):
             last = layer == self.num_layers - 1
@@ -200,12 +203,12 @@ class Stack(Layer):
                 None, threads,
             )  # fmt: skip
             if not last:
+                if dropout_key is not None:
+                    y = self._dropped(y, layer, dropout_key, copy=False)
                 x = x.with_values(y)
         return y, after
 
-    def record(
-        self, x, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0
-    ):
+    def record(self, x, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0):
         """Run for training. Returns (y, state, tape)."""
         after = self._empty_state(len(x))
         tape = Tape([], [], [], [], state, dropout_key, checkpoint, None)
