@@ -13,9 +13,9 @@ from lstmc.layers import Recurrent
 SHAPES = {
     "1 row": (9, 1, 2500),
     "3 rows": (9, 3, 1000),
-    "a crew": (200, 3, 800),  # units enough that 2 and 3 threads share them
+    "a crew": (200, 3, 700),  # units enough that 2 and 3 threads share them
     "70 rows": (9, 70, 300),
-    "slabs": (9, 150, 100),
+    "two windows": (9, 300, 200),  # a segment, and many slabs
 }
 
 
