@@ -15,6 +15,8 @@ typedef struct Kernels {
     void (*describe)(int cell, lstmc_cell *out);
     ptrdiff_t (*packed_size)(const lstmc_layer *);
     ptrdiff_t (*tape_size)(const lstmc_layer *, ptrdiff_t steps);
+    ptrdiff_t (*checkpoint_size)(const lstmc_layer *, ptrdiff_t samples,
+                                 const ptrdiff_t *offsets, ptrdiff_t longest);
     void (*pack)(const lstmc_layer *, void *w, void *r, void *b, void *packed,
                  int to_packed);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */

@@ -121,25 +121,31 @@ static int check_steps(const lstmc_layer *layer, ptrdiff_t steps)
     return bytes < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
 }
 
+static int check_offsets(const lstmc_layer *layer, ptrdiff_t samples,
+                         const ptrdiff_t *offsets, ptrdiff_t *longest)
+{
+    if (!offsets)
+        return LSTMC_NULL_ARRAY;
+    *longest = 0;
+    if (offsets[0] != 0)
+        return LSTMC_BAD_OFFSETS;
+    for (ptrdiff_t j = 0; j < samples; ++j) {
+        const ptrdiff_t length = offsets[j + 1] - offsets[j];
+        if (length < 0)
+            return LSTMC_BAD_OFFSETS;
+        if (length > *longest)
+            *longest = length;
+    }
+    return check_steps(layer, offsets[samples] + samples);
+}
+
 static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
 {
     const lstmc_layer *layer = &call->layer;
     CHECK(check_layer(layer));
     if (call->samples < 0 || call->threads < 0 || call->slabs < 0)
         return LSTMC_BAD_SIZE;
-    if (!call->offsets)
-        return LSTMC_NULL_ARRAY;
-    *longest = 0;
-    if (call->offsets[0] != 0)
-        return LSTMC_BAD_OFFSETS;
-    for (ptrdiff_t j = 0; j < call->samples; ++j) {
-        const ptrdiff_t length = call->offsets[j + 1] - call->offsets[j];
-        if (length < 0)
-            return LSTMC_BAD_OFFSETS;
-        if (length > *longest)
-            *longest = length;
-    }
-    CHECK(check_steps(layer, call->offsets[call->samples] + call->samples));
+    CHECK(check_offsets(layer, call->samples, call->offsets, longest));
     const int training = backward || call->direction[0].tape;
     if (*longest > 0 && (!call->x || (training && !call->y)))
         return LSTMC_NULL_ARRAY;
@@ -180,6 +186,19 @@ int lstmc_tape_size(const lstmc_layer *layer, ptrdiff_t steps, ptrdiff_t *reals)
         return LSTMC_BAD_SIZE;
     CHECK(check_steps(layer, steps));
     *reals = kernels_of(layer->dtype)->tape_size(layer, steps);
+    return LSTMC_OK;
+}
+
+int lstmc_checkpoint_size(const lstmc_layer *layer, ptrdiff_t samples,
+                          const ptrdiff_t *offsets, ptrdiff_t *reals)
+{
+    ptrdiff_t longest;
+    CHECK(check_layer(layer));
+    if (samples < 0)
+        return LSTMC_BAD_SIZE;
+    CHECK(check_offsets(layer, samples, offsets, &longest));
+    *reals =
+        kernels_of(layer->dtype)->checkpoint_size(layer, samples, offsets, longest);
     return LSTMC_OK;
 }
 
@@ -246,12 +265,13 @@ static Team plan_team(lstmc_call *call, int threads, int backward)
     return team;
 }
 
-static double work(const lstmc_call *call)
+static double work(const lstmc_call *call, int backward)
 {
     const lstmc_layer *layer = &call->layer;
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    return 2.0 * (double)call->offsets[call->samples] * (double)layer->units *
+    const int passes = !backward ? 1 : call->checkpoint ? 3 : 2;
+    return 2.0 * passes * (double)call->offsets[call->samples] * (double)layer->units *
            cell.columns * (double)(layer->inputs + layer->units) * layer->directions;
 }
 
@@ -260,7 +280,7 @@ static int run(lstmc_call *call, int backward)
     ptrdiff_t longest = 0;
     CHECK(check_call(call, backward, &longest));
     const Kernels *kernels = kernels_of(call->layer.dtype);
-    const int threads = take_threads(call->threads, (backward ? 2 : 1) * work(call));
+    const int threads = take_threads(call->threads, work(call, backward));
     const Team team = plan_team(call, threads, backward);
     void *workspace =
         take_memory((size_t)kernels->workspace(call, team, longest, backward));

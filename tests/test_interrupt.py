@@ -20,7 +20,7 @@ def layer():
     return Recurrent(600, 800, num_layers=2, random_state=0)
 
 
-@pytest.mark.parametrize("phase", ["inference", "forward", "backward"])
+@pytest.mark.parametrize("phase", ["inference", "forward", "backward", "again"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_long_call_hears_an_interrupt(layer, phase, threads):
     rng = np.random.default_rng(0)
@@ -31,9 +31,9 @@ def test_a_long_call_hears_an_interrupt(layer, phase, threads):
         "inference": lambda: layer(X, threads=threads),
         "forward": lambda: layer.forward(X, threads=threads),
     }
-    if phase == "backward":
-        Y, _, tape = layer.forward(X)
-        calls["backward"] = lambda: layer.backward(tape, Y, threads=threads)
+    if phase in ("backward", "again"):  # again: forward once more, by segments
+        Y, _, tape = layer.forward(X, checkpoint=phase == "again")
+        calls[phase] = lambda: layer.backward(tape, Y, threads=threads)
     sent = []
 
     def interrupt():

@@ -11,6 +11,11 @@
  *               Gradients have the same layout, so that a solver runs over both.
  *   Tape        what forward keeps for backward, lstmc_tape_size reals a direction,
  *               aligned; NULL for inference.
+ *   Checkpoints lstmc_call.checkpoint, for long sequences: a tape of
+ *               lstmc_checkpoint_size reals, of the order of the square root of the
+ *               steps. Backward runs most of forward once more, a third of the time of
+ *               a training step, and its results have the same bits. y stays whole.
+ *               What fits one segment anyway has a plain tape, and no longer takes.
  *   Bits        a sample's results are the same for any number of threads and in any
  *               company; a gradient's for any number of threads.
  *   Threads     lstmc_call.threads > 0, else lstmc_set_threads, else the machine's.
@@ -113,10 +118,14 @@ typedef struct {
     int (*poll)(void *data);
     void *poll_data;
     ptrdiff_t slabs; /* 0; training: forward sets it, backward needs it with the tape */
+    int checkpoint; /* training: 1: the tape has checkpoints, in forward and backward */
 } lstmc_call;
 
 LSTMC_API int lstmc_packed_size(const lstmc_layer *, ptrdiff_t *reals);
 LSTMC_API int lstmc_tape_size(const lstmc_layer *, ptrdiff_t steps, ptrdiff_t *reals);
+/* Of a tape with checkpoints for these samples; offsets (samples + 1). */
+LSTMC_API int lstmc_checkpoint_size(const lstmc_layer *, ptrdiff_t samples,
+                                    const ptrdiff_t *offsets, ptrdiff_t *reals);
 
 /* w (w_blocks * units, inputs), r (r_blocks * units, units), b (b_blocks * units). */
 LSTMC_API int lstmc_pack(const lstmc_layer *, const void *w, const void *r,

@@ -143,23 +143,18 @@ static void note_rows(const Job *job, idx t, idx active, const real *tape,
     const Sequence *s = job->s;
     const Plan *plan = &s->plan;
     EACH_OWN_ROW (job, r, active) {
-        const real *h = sample_row(job, job->d->before[0], r);
-        if (t > 0)
-            h = s->y +
-                (step_of(job, r, t - 1) * s->directions + job->side) * plan->units;
         table[row_of(job, r)] = (StepRow){
             .da = tape + r * plan->slots * PANEL,
             .da_panel = active * plan->slots * PANEL,
             .x = s->x + step_of(job, r, t) * plan->inputs,
-            .h = h,
+            .h = hidden_of(job, r, t),
         };
     }
 }
 
-static void store_before(const Job *job, idx active, const real *tape)
+static void store_before(const Job *job)
 {
     const Plan *plan = &job->s->plan;
-    pull_hidden(job, tape, active);
     wait_for_crew(job);
     EACH_OWN_ROW (job, r, job->rows)
         for (int k = 0; k < plan->cell->states; ++k)
@@ -183,9 +178,11 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
     idx active = 0;
     while (active < job.rows && length_of(&job, active) > last)
         ++active;
-    real *tape = job.tape + tape_before(&job, last);
+    const idx start = segment_start(s, last - 1), end = segment_end(s, last - 1);
+    real *tape = tape_of(&job, last - 1) + tape_reals(&job, start, last);
     for (idx t = last - 1; t >= first; --t) {
-        const idx after = active;
+        const idx after =
+            t + 1 == end ? 0 : active; /* pulled while its tape was there */
         while (active < job.rows && length_of(&job, active) > t)
             ++active;
         tape -= active * plan->panels * plan->slots * PANEL;
@@ -201,8 +198,10 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
     }
     if (job.d->dx && job.rows == 1)
         pull_inputs(&job, first, min_idx(last, length_of(&job, 0)), tape);
+    if (first == start)
+        pull_hidden(&job, tape, active);
     if (first == 0)
-        store_before(&job, active, tape);
+        store_before(&job);
 }
 
 void NAME(sequence_backward)(const Sequence *s)
@@ -218,7 +217,8 @@ void NAME(sequence_backward)(const Sequence *s)
             const idx first = max_idx(0, last - window);
             const idx rows = s->total[last] - s->total[first];
             EACH_OWN_JOB (s, place, k)
-                run_job(s, k, place.share, first, last);
+                if (NAME(forward_again)(s, k, place.share, last))
+                    run_job(s, k, place.share, first, last);
 #pragma omp barrier
             if (is_stopped(s)) /* nobody is told before the next jobs */
                 break;

@@ -69,6 +69,17 @@ static idx tape_size(const lstmc_layer *layer, idx steps)
     return steps * plan.panels * plan.slots * PANEL;
 }
 
+static idx checkpoint_size(const lstmc_layer *layer, idx samples, const idx *offsets,
+                           idx longest)
+{
+    Sequence s = {.plan = NAME(plan_of)(layer),
+                  .rows = samples,
+                  .steps = longest,
+                  .offset = offsets};
+    s.segment = NAME(segment_steps)(&s);
+    return NAME(checkpoint_size)(&s);
+}
+
 static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed,
                  int to_packed)
 {
@@ -106,6 +117,10 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
                   .y = call->y,
                   .dy = call->dy};
     const idx steps = call->offsets[call->samples];
+    const int training = call->direction[0].tape != NULL;
+    s.segment =
+        training && call->checkpoint ? NAME(segment_steps)(&s) : max_idx(1, longest);
+    const int again = s.segment < longest;
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));
@@ -113,12 +128,13 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
         s.origin[side] = take(arena, s.rows, sizeof(idx));
     s.barrier = take(arena, s.slabs * s.directions, sizeof(Barrier));
     s.poll = take(arena, 1, sizeof(Poll));
-    s.scratch_size =
-        panels_of(backward ? NAME(backward_scratch)(&s) : NAME(forward_scratch)(&s)) *
-        PANEL;
+    s.scratch_size = (backward ? NAME(backward_scratch)(&s) : 0) +
+                     (!backward || again ? NAME(forward_scratch)(&s) : 0);
     s.scratch = take(arena, s.slabs * s.directions * s.scratch_size, sizeof(real));
     for (int side = 0; side < s.directions; ++side)
         fill_direction(s.direction + side, call->direction + side);
+    for (int side = 0; again && side < s.directions; ++side)
+        s.direction[side].checkpoints = s.direction[side].tape + NAME(segment_tape)(&s);
     if (!backward)
         return s;
     const idx inputs = panels_of(s.plan.inputs) * PANEL, units = s.plan.panels * PANEL;
@@ -204,6 +220,7 @@ const Kernels NAME(kernels) = {
     .describe = describe,
     .packed_size = packed_size,
     .tape_size = tape_size,
+    .checkpoint_size = checkpoint_size,
     .pack = pack,
     .workspace = workspace,
     .forward = forward,

@@ -75,16 +75,18 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->block = next + job->share.member * block_size(plan, slab_rows(job->s, 0));
 }
 
-static void load_states(const Job *job)
+static void load_states(const Job *job, idx t)
 {
     const Plan *plan = &job->s->plan;
     EACH_OWN_ROW (job, r, job->rows) {
-        const real *h = sample_row(job, job->d->before[0], r);
+        if (t > 0 && length_of(job, r) <= t)
+            return;
+        const real *h = NAME(find_state)(job, 0, r, t);
         real *to = job->xh[0] + r * job->row + job->h0;
         for (idx j = 0; j < plan->panels * PANEL; ++j)
             to[j] = h && j < plan->units ? h[j] : 0;
         for (int k = 1; k < plan->cell->states; ++k)
-            load_state(job, k, r, sample_row(job, job->d->before[k], r));
+            load_state(job, k, r, NAME(find_state)(job, k, r, t));
     }
 }
 
@@ -125,7 +127,8 @@ static void look_ahead(const Job *job, idx t, idx active)
                 if (reading->k0 > 0)
                     continue; /* h alone */
                 const Product product = {
-                    .rows = min_idx(job->ahead, length_of(job, r) - t),
+                    .rows =
+                        min_idx(job->ahead, min_idx(job->until, length_of(job, r)) - t),
                     .panels = reading->count,
                     .groups = 1,
                     .a = job->s->x + step_of(job, r, t) * plan->inputs,
@@ -173,7 +176,7 @@ static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, rea
         };
         if (job->ahead > 0 && reading->k0 == 0) {
             /* W x + b is there already: the sum over h goes on from it. */
-            const idx step = (t & (job->ahead - 1)) * plan->x_count;
+            const idx step = ((t - job->from) & (job->ahead - 1)) * plan->x_count;
             product.a += plan->inputs;
             product.b += plan->inputs * PANEL;
             product.run -= plan->inputs;
@@ -224,39 +227,72 @@ static void store_final(const Job *job, idx r)
             store_state(job, k, r, job->d->after[k] + sample * n);
 }
 
+/* All steps of the run; those from `taped` on leave a tape. `again`: y and the final
+ * states are there already. 0: told to stop. */
+static int run_steps(Job *job, idx taped, int again)
+{
+    const Plan *plan = &job->s->plan;
+    real *tape = job->tape;
+    idx active = job->rows;
+    for (idx t = job->from;; ++t) {
+        for (; active > 0 && length_of(job, active - 1) <= t; --active)
+            if (!again && (active - 1) % job->share.members == job->share.member)
+                store_final(job, active - 1);
+        if (active == 0 || t == job->until)
+            return 1;
+        if (!again)
+            NAME(keep_states)(job, t, active);
+        tell_crew(job, t, active);
+        if (job->ahead == 0) {
+            copy_input(job, t, active);
+            wait_for_crew(job);
+        } else if (((t - job->from) & (job->ahead - 1)) == 0) {
+            look_ahead(job, t, active);
+        }
+        NAME(run_step)(job, t, active, t < taped ? NULL : tape);
+        wait_for_crew(job);
+        if (told_to_stop(job, t))
+            return 0;
+        if (!again)
+            copy_output(job, t, active);
+        if (tape && t >= taped)
+            tape += active * plan->panels * plan->slots * PANEL;
+        real *swap = job->xh[0];
+        job->xh[0] = job->xh[1];
+        job->xh[1] = swap;
+    }
+}
+
+static Job start_job(const Sequence *s, idx k, Share share, idx from, idx until)
+{
+    Job job = make_job(s, k, share);
+    job.from = from;
+    job.until = until;
+    job.tape = tape_of(&job, until - 1);
+    return job;
+}
+
 static void run_job(const Sequence *s, idx k, Share share)
 {
-    const Plan *plan = &s->plan;
-    Job job = make_job(s, k, share);
+    Job job = start_job(s, k, share, 0, s->steps);
     NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
-    load_states(&job);
+    load_states(&job, 0);
     wait_for_crew(&job);
-    real *tape = job.tape;
-    idx active = job.rows;
-    for (idx t = 0;; ++t) {
-        for (; active > 0 && length_of(&job, active - 1) == t; --active)
-            if ((active - 1) % share.members == share.member)
-                store_final(&job, active - 1);
-        if (active == 0)
-            return;
-        tell_crew(&job, t, active);
-        if (job.ahead == 0) {
-            copy_input(&job, t, active);
-            wait_for_crew(&job);
-        } else if ((t & (job.ahead - 1)) == 0) {
-            look_ahead(&job, t, active);
-        }
-        NAME(run_step)(&job, t, active, tape);
-        wait_for_crew(&job);
-        if (told_to_stop(&job, t))
-            return;
-        copy_output(&job, t, active);
-        if (tape)
-            tape += active * plan->panels * plan->slots * PANEL;
-        real *swap = job.xh[0];
-        job.xh[0] = job.xh[1];
-        job.xh[1] = swap;
-    }
+    run_steps(&job, max_idx(0, s->steps - s->segment), 0);
+}
+
+/* The scratch of backward lives on from window to window; that of forward follows. */
+int NAME(forward_again)(const Sequence *s, idx k, Share share, idx last)
+{
+    if (last == s->steps || last < segment_end(s, last - 1))
+        return 1;
+    const idx first = segment_start(s, last - 1);
+    Job job = start_job(s, k, share, first, last);
+    NAME(lay_out_job)(&job,
+                      s->scratch + k * s->scratch_size + NAME(backward_scratch)(s));
+    load_states(&job, first);
+    wait_for_crew(&job);
+    return run_steps(&job, first, 1);
 }
 
 void NAME(sequence_forward)(const Sequence *s)

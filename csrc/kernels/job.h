@@ -29,13 +29,14 @@ typedef struct {
     idx row, x0, h0; /* reals of a row of [x, h], and where x and h start in it */
     real *xh[2];     /* (rows, row): [x, h] of this step and of the next */
     idx ahead;       /* steps whose W x is computed at once; 0: step by step */
+    idx from, until; /* the steps of this run */
     real *wx;        /* (own panels, rows, ahead, columns that read x, PANEL) */
     real *state[MAX_STATES]; /* (panels, rows, PANEL) */
     real *block; /* scratch of this member */
     Share share;
     Barrier *barrier;
     idx first, last; /* panels of units that are this member's */
-    real *tape;             /* of this job */
+    real *tape; /* of this job, from the first step that it holds */
 } Job;
 
 /* forward.c: where the arrays of a job lie in its scratch; and step t of the own units,
@@ -64,13 +65,40 @@ static inline idx state_size(const Plan *plan, idx rows)
     return plan->panels * rows * PANEL;
 }
 
-/* Reals of tape before step t of the job's slab. */
-static inline idx tape_before(const Job *job, idx t)
+static inline const real *sample_row(const Job *job, const real *states, idx r)
+{
+    return states ? states + job->s->sample[row_of(job, r)] * job->s->plan.units : NULL;
+}
+
+/* h of row r before step t. */
+static inline const real *hidden_of(const Job *job, idx r, idx t)
+{
+    const Sequence *s = job->s;
+    if (t == 0)
+        return sample_row(job, job->d->before[0], r);
+    return s->y + (step_of(job, r, t - 1) * s->directions + job->side) * s->plan.units;
+}
+
+/* Reals of tape of the job's slab for the steps first <= t < last. */
+static inline idx tape_reals(const Job *job, idx first, idx last)
 {
     idx steps = 0;
-    for (idx r = 0; r < job->rows; ++r)
-        steps += min_idx(t, length_of(job, r));
+    for (idx r = 0; r < job->rows; ++r) {
+        const idx length = length_of(job, r);
+        steps += min_idx(last, length) - min_idx(first, length);
+    }
     return steps * job->s->plan.panels * job->s->plan.slots * PANEL;
+}
+
+/* The steps of the segment that contains step t; both 0 where there are no steps. */
+static inline idx segment_end(const Sequence *s, idx t)
+{
+    return s->steps - (s->steps - 1 - t) / s->segment * s->segment;
+}
+
+static inline idx segment_start(const Sequence *s, idx t)
+{
+    return max_idx(0, segment_end(s, t) - s->segment);
 }
 
 static inline Job make_job(const Sequence *s, idx k, Share share)
@@ -83,13 +111,21 @@ static inline Job make_job(const Sequence *s, idx k, Share share)
     job.barrier = s->barrier + k;
     job.first = panels * share.member / share.members;
     job.last = panels * (share.member + 1) / share.members;
-    job.tape = job.d->tape;
-    for (idx before = 0; job.tape && before < slab; ++before) {
-        const Job other = {
-            .s = s, .side = job.side, .slab = before, .rows = slab_rows(s, before)};
-        job.tape += tape_before(&other, s->steps);
-    }
     return job;
+}
+
+/* The job's tape of the segment that contains step t: slab after slab. */
+static inline real *tape_of(const Job *job, idx t)
+{
+    const Sequence *s = job->s;
+    const idx first = segment_start(s, t), last = segment_end(s, t);
+    real *tape = job->d->tape;
+    for (idx before = 0; tape && before < job->slab; ++before) {
+        const Job other = {
+            .s = s, .side = job->side, .slab = before, .rows = slab_rows(s, before)};
+        tape += tape_reals(&other, first, last);
+    }
+    return tape;
 }
 
 /* A row of (samples, units) to or from the panels of a state. */
@@ -107,11 +143,6 @@ static inline void store_state(const Job *job, int k, idx r, real *to)
 {
     for (idx j = 0; j < job->s->plan.units; ++j)
         to[j] = job->state[k][(j / PANEL * job->rows + r) * PANEL + j % PANEL];
-}
-
-static inline const real *sample_row(const Job *job, const real *states, idx r)
-{
-    return states ? states + job->s->sample[row_of(job, r)] * job->s->plan.units : NULL;
 }
 
 /* Everything that the crew of a job wrote before is there for all of it. */
@@ -187,5 +218,13 @@ static inline Place my_place(const Sequence *s)
     for (idx k = (place).crew < (place).crews ? (place).crew                  \
                                               : (s)->slabs * (s)->directions; \
          k < (s)->slabs * (s)->directions; k += (place).crews)
+
+/* Keeps the states before step t, if a segment but the first starts there. */
+void NAME(keep_states)(const Job *, idx t, idx active);
+/* State k of row r before step t: given, in y, or kept. */
+const real *NAME(find_state)(const Job *, int k, idx r, idx t);
+/* The steps of the segment that ends at `last` once more, for its tape, unless it is
+ * the last segment, whose tape forward left; 0: told to stop. */
+int NAME(forward_again)(const Sequence *, idx k, Share, idx last);
 
 #endif

@@ -88,6 +88,7 @@ typedef struct {
     const real *before[MAX_STATES]; /* NULL: zeros */
     real *after[MAX_STATES];       /* NULL: not wanted */
     real *tape;                    /* NULL: inference */
+    real *checkpoints;             /* of a tape of more than one segment */
     const real *d_after[MAX_STATES];
     real *d_before[MAX_STATES];
     real *gradient; /* packed */
@@ -118,6 +119,7 @@ typedef struct {
     Plan plan;
     int identity, directions, threads, members;
     idx rows, steps, slabs;
+    idx segment; /* steps that the tape holds; all but with checkpoints */
     const idx *sample; /* (rows) the sample of a row */
     const idx *length; /* (rows) */
     const idx *offset; /* (samples + 1) first step of a sample */
@@ -148,6 +150,12 @@ void NAME(stream_load)(lstmc_stream *, int layer, idx sample,
                        const void *const *states);
 void NAME(stream_store)(const lstmc_stream *, int layer, idx sample,
                         void *const *states);
+
+/* What a tape with checkpoints consists of. They need plan, rows, steps and offsets of
+ * the sequence, and all but the first its segment. */
+idx NAME(segment_steps)(const Sequence *);
+idx NAME(segment_tape)(const Sequence *);
+idx NAME(checkpoint_size)(const Sequence *); /* with the segment's tape */
 
 /* Steps of a window: enough rows for deep products, few enough for the cache. */
 #define WINDOW_ROWS 1024

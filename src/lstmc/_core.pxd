@@ -49,6 +49,7 @@ cdef extern from "lstmc.h" nogil:
         int (*poll)(void *) noexcept
         void *poll_data
         Py_ssize_t slabs
+        int checkpoint
 
     ctypedef struct lstmc_solver:
         double scale, learning_rate, beta_1, beta_2, epsilon
@@ -62,6 +63,8 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_describe_cell(int, lstmc_cell *)
     int lstmc_packed_size(const lstmc_layer *, Py_ssize_t *)
     int lstmc_tape_size(const lstmc_layer *, Py_ssize_t, Py_ssize_t *)
+    int lstmc_checkpoint_size(const lstmc_layer *, Py_ssize_t, const Py_ssize_t *,
+                              Py_ssize_t *)
     int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *,
                    void *)
     int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)

@@ -90,6 +90,14 @@ cdef class Layer:
         check(lstmc_tape_size(&self.layer, steps, &size))
         return size * self.layer.directions
 
+    def checkpoint_size(self, const Py_ssize_t[::1] offsets):
+        """Reals of a tape with checkpoints for such samples, both directions."""
+        cdef Py_ssize_t size = 0
+        expect(offsets.shape[0] > 0, "offsets", offsets.shape[0], "at least 1")
+        check(lstmc_checkpoint_size(&self.layer, offsets.shape[0] - 1, &offsets[0],
+                                    &size))
+        return size * self.layer.directions
+
     cdef int check_parameters(self, Py_ssize_t w, Py_ssize_t r, Py_ssize_t b,
                               Py_ssize_t packed, int side) except -1:
         cdef Py_ssize_t n = self.layer.units
@@ -117,13 +125,13 @@ cdef class Layer:
 
 
 cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples,
-                     void *(*where)(lstmc_direction *, int) noexcept,
-                     lstmc_call *call, real type_) except -1:
-    """Point the call at the states' arrays (directions, samples, units)."""
+                     const void **to, real type_) except -1:
+    """Point the field, of the first direction, at arrays (directions, samples, n)."""
     cdef const real[:, :, ::1] read
     cdef real[:, :, ::1] written
     cdef int k, side
     cdef Py_ssize_t n = self.layer.units, size = samples * n
+    cdef Py_ssize_t apart = sizeof(lstmc_direction) // sizeof(void *)
     if arrays is None:
         return 0
     expect(len(arrays) == self.states, "states", len(arrays), self.states)
@@ -139,24 +147,25 @@ cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples
                    (self.layer.directions, samples, n))
         for side in range(self.layer.directions):
             if size > 0:
-                (<const void **>where(&call.direction[side], k))[0] = &read[side, 0, 0]
+                to[side * apart + k] = &read[side, 0, 0]
     return 0
 
 
-cdef void *before(lstmc_direction *d, int k) noexcept:
-    return &d.before[k]
-
-
-cdef void *after(lstmc_direction *d, int k) noexcept:
-    return &d.after[k]
-
-
-cdef void *d_after(lstmc_direction *d, int k) noexcept:
-    return &d.d_after[k]
-
-
-cdef void *d_before(lstmc_direction *d, int k) noexcept:
-    return &d.d_before[k]
+cdef int fill_tape(Layer self, real[::1] tape, bint checkpoint,
+                   lstmc_call *call) except -1:
+    """Point the call at the tape, which the directions share out."""
+    cdef int side
+    cdef Py_ssize_t each = 0
+    call.checkpoint = checkpoint
+    if checkpoint:
+        check(lstmc_checkpoint_size(&self.layer, call.samples, call.offsets, &each))
+    else:
+        check(lstmc_tape_size(&self.layer, call.offsets[call.samples], &each))
+    size = each * self.layer.directions
+    expect(tape.shape[0] >= size, "tape", tape.shape[0], f"at least {size}")
+    for side in range(self.layer.directions if each > 0 else 0):
+        call.direction[side].tape = &tape[side * each]
+    return 0
 
 
 cdef int heed_signals(void *unused) noexcept with gil:
@@ -167,6 +176,14 @@ cdef int heed_signals(void *unused) noexcept with gil:
     return PyErr_CheckSignals()
 
 
+cdef void *first_row(const real[:, ::1] array, str what, Py_ssize_t rows,
+                     Py_ssize_t columns) except? NULL:
+    """The start of an array of that shape; NULL if it is empty."""
+    got = (array.shape[0], array.shape[1])
+    expect(got == (rows, columns), what, got, (rows, columns))
+    return <void *>&array[0, 0] if rows > 0 else NULL
+
+
 cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
                    const real[:, ::1] x, const real[::1] weights,
                    int threads) except -1:
@@ -174,8 +191,6 @@ cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
     cdef int side
     cdef Py_ssize_t each = self.packed_size // self.layer.directions
     expect(offsets.shape[0] > 0, "offsets", offsets.shape[0], "at least 1")
-    expect(x.shape[0] == offsets[offsets.shape[0] - 1], "x", x.shape[0], "all steps")
-    expect(x.shape[1] == self.layer.inputs, "x", x.shape[1], self.layer.inputs)
     expect(weights.shape[0] == self.packed_size, "weights", weights.shape[0],
            self.packed_size)
     call.layer = self.layer
@@ -183,8 +198,7 @@ cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
     call.offsets = &offsets[0]
     call.threads = threads
     call.poll = heed_signals
-    if x.shape[0] > 0:
-        call.x = &x[0, 0]
+    call.x = first_row[real](x, "x", offsets[call.samples], self.layer.inputs)
     for side in range(self.layer.directions):
         call.direction[side].weights = &weights[side * each]
     return 0
@@ -192,32 +206,25 @@ cdef int fill_call(Layer self, lstmc_call *call, const Py_ssize_t[::1] offsets,
 
 def forward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
             const real[::1] weights, real[:, ::1] y, tuple state, tuple new_state,
-            real[::1] tape, int threads):
+            real[::1] tape, int threads, bint checkpoint=False):
     """Run a layer; y and tape may be None; returns the slabs that the tape is cut into.
 
     x (steps, inputs); y (steps, directions * units); state, new_state: a tuple of
     arrays (directions, samples, units), state None: zeros; tape: at least
-    `tape_size(steps)` reals.
+    `tape_size(steps)` reals, or with checkpoints `checkpoint_size(offsets)`.
     """
     cdef lstmc_call call
+    cdef lstmc_direction *d = &call.direction[0]
     memset(&call, 0, sizeof(call))
-    cdef int side, status
-    cdef Py_ssize_t steps = x.shape[0], each
+    cdef int status
+    cdef Py_ssize_t width = layer.layer.directions * layer.layer.units
     fill_call[real](layer, &call, offsets, x, weights, threads)
     if y is not None:
-        wanted = (steps, layer.layer.directions * layer.layer.units)
-        got = (y.shape[0], y.shape[1])
-        expect(got == wanted, "y", got, wanted)
-        if y.shape[0] > 0:
-            call.y = &y[0, 0]
-    fill_states[real](layer, state, False, call.samples, before, &call, 0)
-    fill_states[real](layer, new_state, True, call.samples, after, &call, 0)
-    if tape is not None and steps > 0:
-        size = layer.tape_size(steps)
-        expect(tape.shape[0] >= size, "tape", tape.shape[0], f"at least {size}")
-        each = size // layer.layer.directions
-        for side in range(layer.layer.directions):
-            call.direction[side].tape = &tape[side * each]
+        call.y = first_row[real](y, "y", x.shape[0], width)
+    fill_states[real](layer, state, False, call.samples, d.before, 0)
+    fill_states[real](layer, new_state, True, call.samples, <const void **>d.after, 0)
+    if tape is not None:
+        fill_tape[real](layer, tape, checkpoint, &call)
     with nogil:
         status = lstmc_forward(&call)
     check(status)
@@ -227,46 +234,36 @@ def forward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
 def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
              const real[::1] weights, const real[:, ::1] y, tuple state,
              real[::1] tape, Py_ssize_t slabs, const real[:, ::1] dy, tuple dstate,
-             real[:, ::1] dx, tuple dstate_before, real[::1] gradient, int threads):
+             real[:, ::1] dx, tuple dstate_before, real[::1] gradient, int threads,
+             bint checkpoint=False):
     """The way back of a forward with a tape.
 
     dy, dstate, dx and dstate_before may be None. `tape` is used up. `gradient` has the
     size of `weights` and is overwritten.
     """
     cdef lstmc_call call
+    cdef lstmc_direction *d = &call.direction[0]
     memset(&call, 0, sizeof(call))
     cdef int side, status
-    cdef Py_ssize_t steps = x.shape[0], each, each_tape
+    cdef Py_ssize_t steps = x.shape[0], each
+    cdef Py_ssize_t width = layer.layer.directions * layer.layer.units
     fill_call[real](layer, &call, offsets, x, weights, threads)
-    wanted = (steps, layer.layer.directions * layer.layer.units)
-    got = (y.shape[0], y.shape[1])
-    expect(got == wanted, "y", got, wanted)
-    size = layer.tape_size(steps)
-    expect(tape.shape[0] >= size, "tape", tape.shape[0], f"at least {size}")
+    call.y = first_row[real](y, "y", steps, width)
+    fill_tape[real](layer, tape, checkpoint, &call)
     expect(gradient.shape[0] == weights.shape[0], "gradient", gradient.shape[0],
            weights.shape[0])
     call.slabs = slabs
-    if steps > 0:
-        call.y = <void *>&y[0, 0]
     if dy is not None:
-        got = (dy.shape[0], dy.shape[1])
-        expect(got == wanted, "dy", got, wanted)
-        if steps > 0:
-            call.dy = &dy[0, 0]
+        call.dy = first_row[real](dy, "dy", steps, width)
     if dx is not None:
-        got = (dx.shape[0], dx.shape[1])
-        expect(got == (steps, x.shape[1]), "dx", got, (steps, x.shape[1]))
-        if steps > 0:
-            call.dx = &dx[0, 0]
-    fill_states[real](layer, state, False, call.samples, before, &call, 0)
-    fill_states[real](layer, dstate, False, call.samples, d_after, &call, 0)
-    fill_states[real](layer, dstate_before, True, call.samples, d_before, &call, 0)
+        call.dx = first_row[real](dx, "dx", steps, x.shape[1])
+    fill_states[real](layer, state, False, call.samples, d.before, 0)
+    fill_states[real](layer, dstate, False, call.samples, d.d_after, 0)
+    fill_states[real](layer, dstate_before, True, call.samples,
+                      <const void **>d.d_before, 0)
     each = layer.packed_size // layer.layer.directions
-    each_tape = size // layer.layer.directions
     for side in range(layer.layer.directions):
         call.direction[side].gradient = &gradient[side * each]
-        if steps > 0:
-            call.direction[side].tape = &tape[side * each_tape]
     with nogil:
         status = lstmc_backward(&call)
     check(status)

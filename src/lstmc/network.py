@@ -9,6 +9,7 @@ import numpy as np
 from . import _core
 from .layers import Dense, Recurrent
 from .layers.layer import ALIGNMENT, aligned
+from .truncation import Truncated, check_truncation
 
 POOLINGS = ("last", "mean", "max")
 
@@ -173,7 +174,16 @@ class Network:
         return self.head.apply(self._pool(x, y, state), threads=threads)
 
     def loss_and_gradient(
-        self, x, target, weight, loss, *, dropout_key=(0, 0), threads=0
+        self,
+        x,
+        target,
+        weight,
+        loss,
+        *,
+        dropout_key=(0, 0),
+        tbptt=None,
+        checkpoint=False,
+        threads=0,
     ):
         """Return the loss of a batch and fill ``gradient`` with its gradient.
 
@@ -189,13 +199,25 @@ class Network:
             ``(logits, target, weight) -> (loss, d_logits)``.
         dropout_key : tuple of 2 ints, default=(0, 0)
             Seed and stream of the dropout masks.
+        tbptt : int or None, default=None
+            Steps that gradients go back at most, in chunks counted from each
+            sequence's end; None: all. Not with ``bidirectional``.
+        checkpoint : bool, default=False
+            As `layers.Recurrent.forward` takes it.
         threads : int, default=0
             Number of threads; 0 leaves the choice to the library.
         """
         recurrent, head = self.recurrent, self.head
         rate = self.config["dropout"]
         seed, stream = dropout_key
-        y, state, tape = recurrent.record(x, dropout_key=dropout_key, threads=threads)
+        check_truncation(tbptt, self.config["bidirectional"])
+        way: Recurrent | Truncated = recurrent
+        if tbptt is not None and tbptt < x.lengths.max(initial=0):
+            outputs = self.config["pooling"] != "last"
+            way = Truncated(recurrent, tbptt, outputs=outputs)
+        y, state, tape = way.record(
+            x, dropout_key=dropout_key, checkpoint=checkpoint, threads=threads
+        )
         pooled = self._pool(x, y, state)
         features = pooled.copy() if rate else pooled
         if rate:
@@ -208,7 +230,7 @@ class Network:
         if rate:
             _core.dropout(d_features.ravel(), rate, seed + 1, stream)
         dy, dstate = self._pull_pool(x, y, state, pooled, d_features)
-        recurrent.pull(
+        way.pull(
             tape, dy, dstate, self.gradient[self._parts[recurrent]],
             input_gradient=False, threads=threads,
         )  # fmt: skip

@@ -69,6 +69,8 @@ class Settings:
     epsilon: float
     n_iter_no_change: float
     max_grad_norm: float | None
+    tbptt: int | None
+    checkpoint: bool
     threads: int
 
 
@@ -200,7 +202,8 @@ class Trainer:
         network, settings = self.network, self.settings
         loss = network.loss_and_gradient(
             batch.x, batch.target, batch.weight, self.loss.gradient,
-            dropout_key=(self.seed, self.steps), threads=settings.threads,
+            dropout_key=(self.seed, self.steps), tbptt=settings.tbptt,
+            checkpoint=settings.checkpoint, threads=settings.threads,
         )  # fmt: skip
         if alpha:
             loss += network.penalise(alpha / len(batch))

@@ -21,6 +21,7 @@ void test_sequence(void);
 void test_gradient(void);
 void test_bits(void);
 void test_stream(void);
+void test_checkpoint(void);
 void test_pack(void);
 void test_dense(void);
 void test_solver(void);

@@ -13,6 +13,7 @@ static void test_target(void)
     test_gradient();
     test_bits();
     test_stream();
+    test_checkpoint();
     test_pack();
     test_dense();
     test_solver();

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "check.h"
 #include "guard.h"
 
 static uint64_t random_state;
@@ -205,4 +206,22 @@ int same_bits(const Array *a, const Array *b)
 {
     return a->size == b->size &&
            memcmp(a->values, b->values, (size_t)a->size * sizeof(double)) == 0;
+}
+
+void check_same(const Array *a, const Array *b, int count, const char *what)
+{
+    for (int k = 0; k < count; ++k)
+        CHECK_SAY(same_bits(a + k, b + k), "%s: other bits %s", a[k].name, what);
+}
+
+void check_same_results(const Problem *p, const Result *a, const Result *b,
+                        const char *what)
+{
+    Array left[MOST_ARRAYS], right[MOST_ARRAYS];
+    int count = list_outputs(p, a, left);
+    list_outputs(p, b, right);
+    check_same(left, right, count, what);
+    count = list_gradients(p, a, left);
+    list_gradients(p, b, right);
+    check_same(left, right, count, what);
 }

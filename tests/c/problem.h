@@ -53,6 +53,8 @@ Problem choose_samples(const Problem *, const ptrdiff_t *chosen, ptrdiff_t count
 
 /* Forward for training, and backward. */
 Result train(const Problem *, int threads);
+/* The same with a tape of checkpoints. */
+Result train_sparsely(const Problem *, int threads);
 /* Forward alone: y and after. */
 Result infer(const Problem *, int threads);
 
@@ -64,6 +66,9 @@ int list_outputs(const Problem *, const Result *, Array *out);
 /* max |a - b| over max(1, max |b|) */
 double distance(const Array *a, const Array *b);
 int same_bits(const Array *a, const Array *b);
+void check_same(const Array *a, const Array *b, int count, const char *what);
+void check_same_results(const Problem *, const Result *, const Result *,
+                        const char *what);
 
 /* Reals of either dtype in and out of guarded arrays, `shift` reals after a line. */
 void *to_reals(int dtype, const double *from, ptrdiff_t size, int shift);

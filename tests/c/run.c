@@ -120,14 +120,19 @@ Result infer(const Problem *p, int threads)
     return result;
 }
 
-Result train(const Problem *p, int threads)
+static Result run_both_ways(const Problem *p, int threads, int checkpoint)
 {
     const int dtype = p->layer.dtype;
     const ptrdiff_t n = p->layer.units, m = p->layer.inputs;
     ptrdiff_t size = 0, tape = 0;
     Result result = {0};
     Run run = start(p, threads, &size);
-    CHECK(lstmc_tape_size(&p->layer, p->steps, &tape) == LSTMC_OK);
+    run.call.checkpoint = checkpoint;
+    if (checkpoint)
+        CHECK(lstmc_checkpoint_size(&p->layer, p->samples, p->offsets, &tape) ==
+              LSTMC_OK);
+    else
+        CHECK(lstmc_tape_size(&p->layer, p->steps, &tape) == LSTMC_OK);
     for (int side = 0; side < p->layer.directions; ++side)
         run.call.direction[side].tape = empty_reals(dtype, tape, 0);
     CHECK(lstmc_forward(&run.call) == LSTMC_OK);
@@ -155,4 +160,11 @@ Result train(const Problem *p, int threads)
     check_untouched(&run);
     check_guards();
     return result;
+}
+
+Result train(const Problem *p, int threads) { return run_both_ways(p, threads, 0); }
+
+Result train_sparsely(const Problem *p, int threads)
+{
+    return run_both_ways(p, threads, 1);
 }

@@ -15,34 +15,16 @@ static const Shape wide = {
 static const Shape small = {
     .inputs = 3, .units = 9, .samples = 7, .longest = 6, .ragged = 1};
 
-static void same(const Array *a, const Array *b, int count, const char *what)
-{
-    for (int k = 0; k < count; ++k)
-        CHECK_SAY(same_bits(a + k, b + k), "%s: other bits %s", a[k].name, what);
-}
-
-static void same_results(const Problem *p, const Result *a, const Result *b,
-                         const char *what)
-{
-    Array left[MOST_ARRAYS], right[MOST_ARRAYS];
-    int count = list_outputs(p, a, left);
-    list_outputs(p, b, right);
-    same(left, right, count, what);
-    count = list_gradients(p, a, left);
-    list_gradients(p, b, right);
-    same(left, right, count, what);
-}
-
 static void check_threads(const Shape *shape)
 {
     const Problem p = make_problem(shape);
     const Result one = train(&p, 1), again = train(&p, 1);
-    same_results(&p, &one, &again, "in a second run");
+    check_same_results(&p, &one, &again, "in a second run");
     /* 2, 5 and 8 where it takes long. */
     const int step = shape->units > 500 ? 3 : 1;
     for (int threads = 2; threads <= 8; threads += step) {
         const Result many = train(&p, threads);
-        same_results(&p, &one, &many, "for more threads");
+        check_same_results(&p, &one, &many, "for more threads");
     }
 }
 
@@ -67,7 +49,7 @@ static void same_sample(const Problem *p, const Result *a, ptrdiff_t row,
             left[count] = (Array){"d_before", a->d_before[side][k] + row * n, n};
             right[count++] = (Array){"d_before", b->d_before[side][k] + other * n, n};
         }
-    same(left, right, count, "in other company");
+    check_same(left, right, count, "in other company");
 }
 
 static void check_company(const Shape *shape)
@@ -143,7 +125,7 @@ static void check_callers(const Shape *shape)
         CHECK(caller[k].failures == 0);
         const Array left = {"y", to_doubles(dtype, caller[k].y, right.size),
                             right.size};
-        same(&left, &right, 1, "beside other callers");
+        check_same(&left, &right, 1, "beside other callers");
     }
 }
 

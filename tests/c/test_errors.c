@@ -173,6 +173,11 @@ static void check_sizes(void)
     CHECK(lstmc_describe_cell(lstmc_cell_count(), &cell) == LSTMC_BAD_CELL);
     CHECK(lstmc_tape_size(&layer, PTRDIFF_MAX / 8, &size) == LSTMC_TOO_LARGE);
     CHECK(lstmc_tape_size(&layer, -1, &size) == LSTMC_BAD_SIZE);
+    CHECK(lstmc_checkpoint_size(&layer, -1, late, &size) == LSTMC_BAD_SIZE);
+    CHECK(lstmc_checkpoint_size(&layer, 2, NULL, &size) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_checkpoint_size(&layer, 2, late, &size) == LSTMC_BAD_OFFSETS);
+    CHECK(lstmc_checkpoint_size(&layer, 2, falling, &size) == LSTMC_BAD_OFFSETS);
+    CHECK(lstmc_checkpoint_size(&layer, 2, endless, &size) == LSTMC_TOO_LARGE);
     CHECK(size == 77);
     CHECK(lstmc_pack(&layer, NULL, &real, &real, &real) == LSTMC_NULL_ARRAY);
     CHECK(lstmc_unpack(&layer, &real, &real, NULL, &real) == LSTMC_NULL_ARRAY);

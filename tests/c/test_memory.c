@@ -50,21 +50,25 @@ static void starve(int (*call)(lstmc_call *), lstmc_call *arguments, const Outpu
     CHECK_SAY(0, "more than %d allocations", MOST_ALLOCATIONS);
 }
 
-static void check_starving(const Shape *shape)
+static void check_starving(const Shape *shape, int checkpoint)
 {
     const Problem p = make_problem(shape);
     const int dtype = shape->dtype;
     const ptrdiff_t n = shape->units, width = n * shape->directions;
     ptrdiff_t size = 0, tape = 0;
     CHECK(lstmc_packed_size(&p.layer, &size) == LSTMC_OK);
-    CHECK(lstmc_tape_size(&p.layer, p.steps, &tape) == LSTMC_OK);
+    if (checkpoint)
+        CHECK(lstmc_checkpoint_size(&p.layer, p.samples, p.offsets, &tape) == LSTMC_OK);
+    else
+        CHECK(lstmc_tape_size(&p.layer, p.steps, &tape) == LSTMC_OK);
     Outputs forward = {.dtype = dtype}, backward = {.dtype = dtype};
     lstmc_call call = {.layer = p.layer,
                        .samples = p.samples,
                        .offsets = p.offsets,
                        .x = to_reals(dtype, p.x, p.steps * shape->inputs, 0),
                        .y = output(&forward, p.steps * width),
-                       .dx = output(&backward, p.steps * shape->inputs)};
+                       .dx = output(&backward, p.steps * shape->inputs),
+                       .checkpoint = checkpoint};
     for (int side = 0; side < shape->directions; ++side) {
         lstmc_direction *d = call.direction + side;
         void *weights = empty_reals(dtype, size, 0);
@@ -82,9 +86,16 @@ static void check_starving(const Shape *shape)
     check_guards();
 }
 
+static void check_plain(const Shape *shape) { check_starving(shape, 0); }
+
+static void check_sparse(const Shape *shape) { check_starving(shape, 1); }
+
 void test_memory(void)
 {
     const Shape shape = {
         .inputs = 3, .units = 9, .samples = 4, .longest = 5, .ragged = 1};
-    each_option(shape, check_starving);
+    const Shape many = {
+        .inputs = 3, .units = 9, .samples = 100, .longest = 25, .ragged = 1};
+    each_option(shape, check_plain);
+    each_option(many, check_sparse);
 }

@@ -67,6 +67,8 @@ class SequenceEstimator(BaseEstimator):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_grad_norm=1.0,
+        tbptt=None,
+        checkpoint=False,
         dtype="float32",
         n_jobs=None,
     ):
@@ -98,6 +100,8 @@ class SequenceEstimator(BaseEstimator):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_grad_norm = max_grad_norm
+        self.tbptt = tbptt
+        self.checkpoint = checkpoint
         self.dtype = dtype
         self.n_jobs = n_jobs
 

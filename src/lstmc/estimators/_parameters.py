@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..network import POOLINGS
+from ..truncation import check_truncation
 
 
 class Rule(NamedTuple):
@@ -92,6 +93,8 @@ RULES = {
         _integer(1), Rule(lambda v: _is_real(v) and v == np.inf, "inf")
     ),
     "max_grad_norm": _either(_real(0, closed="neither"), _NONE),
+    "tbptt": _either(_integer(1), _NONE),
+    "checkpoint": _BOOL,
     "class_weight": _either(
         _options("balanced"), Rule(lambda v: isinstance(v, dict), "a dict"), _NONE
     ),
@@ -123,3 +126,4 @@ def check_parameters(estimator):
                 f"The {name!r} parameter of {type(estimator).__name__} must be "
                 f"{rule.wanted}. Got {value!r} instead."
             )
+    check_truncation(estimator.tbptt, estimator.bidirectional)

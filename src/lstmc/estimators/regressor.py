@@ -90,6 +90,12 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
         Idle epochs in a row that are put up with.
     max_grad_norm : float or None, default=1.0
         Gradients longer than this are scaled down to it; None never.
+    tbptt : int or None, default=None
+        Steps, counted from each sequence's end, after which gradients are cut off;
+        states are carried on. None goes back to the start.
+    checkpoint : bool, default=False
+        Whether to recompute rather than keep all gates: less memory for long
+        sequences, up to 1.4 times the time, the same results.
     dtype : {"float32", "float64"}, default="float32"
         Type of weights and arithmetic.
     n_jobs : int or None, default=None

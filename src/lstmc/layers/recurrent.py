@@ -94,15 +94,28 @@ class Recurrent(Stack):
         y, after = self.apply(x, self._checked(state, len(x), "state"), threads=threads)
         return _in_form_of(X, x.with_values(y)), after
 
-    def forward(self, X, state=None, *, dropout_key=(0, 0), threads=0):
+    def forward(
+        self, X, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0
+    ):
         """Run for training: as a call, and a tape for `backward` as third result.
 
         dropout_key : tuple of 2 ints
             Seed and stream of the masks, if the layer has dropout.
+        checkpoint : bool, default=False
+            Whether the tape keeps states now and then instead of all gates of all
+            steps; its size then grows like the square root of the steps. `backward`
+            runs most steps once more, and its results have the same bits [1]_.
+
+        References
+        ----------
+        .. [1] Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory
+           Cost. 2016.
         """
         x = self._sequences(X)
         state = self._checked(state, len(x), "state")
-        y, after, tape = self.record(x, state, dropout_key=dropout_key, threads=threads)
+        y, after, tape = self.record(
+            x, state, dropout_key=dropout_key, checkpoint=checkpoint, threads=threads
+        )
         tape.form = X
         return _in_form_of(X, x.with_values(y)), after, tape
 

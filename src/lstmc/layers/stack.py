@@ -32,6 +32,7 @@ class Tape:
     slabs: list[int]
     state: tuple[np.ndarray, ...] | None
     dropout_key: tuple[int, int]
+    checkpoint: bool  # saved holds one segment of the steps, and states
     form: object  # what the caller gave, for the form of dX
     used: bool = False
 
@@ -185,8 +186,11 @@ class Stack(Layer):
         self._open(registry()[self.cell][0])
         super().__setstate__(state)
 
-    def apply(self, x, state=None, *, outputs=True, threads=0):
-        """Run for inference; see the class. Returns (y or None, state)."""
+    def apply(self, x, state=None, *, outputs=True, dropout_key=None, threads=0):
+        """Run without a tape; see the class. Returns (y or None, state).
+
+        With a key, the outputs between layers are dropped as in training.
+        """
         after = self._empty_state(len(x))
         for layer, kernel in enumerate(self._kernels):
             last = layer == self.num_layers - 1
@@ -199,21 +203,26 @@ class Stack(Layer):
                 None, threads,
             )  # fmt: skip
             if not last:
+                if dropout_key is not None:
+                    y = self._dropped(y, layer, dropout_key, copy=False)
                 x = x.with_values(y)
         return y, after
 
-    def record(self, x, state=None, *, dropout_key=(0, 0), threads=0):
+    def record(self, x, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0):
         """Run for training. Returns (y, state, tape)."""
         after = self._empty_state(len(x))
-        tape = Tape([], [], [], [], state, dropout_key, None)
+        tape = Tape([], [], [], [], state, dropout_key, checkpoint, None)
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = np.empty((steps, self.output_size), self.dtype)
-            saved = self._take_tape(layer, kernel.tape_size(steps))
+            size = kernel.tape_size(steps)
+            if checkpoint:
+                size = kernel.checkpoint_size(x.offsets)
+            saved = self._take_tape(layer, size)
             slabs = kernel_forward(self.dtype)(
                 kernel, x.offsets, x.values, self.weights[self._parts[layer]], y,
                 self._of_layer(state, layer), self._of_layer(after, layer),
-                saved, threads,
+                saved, threads, checkpoint,
             )  # fmt: skip
             tape.inputs.append(x)
             tape.outputs.append(y)
@@ -244,7 +253,7 @@ class Stack(Layer):
                 tape.outputs[layer], self._of_layer(tape.state, layer),
                 tape.saved[layer], tape.slabs[layer], dy,
                 self._of_layer(dstate, layer), dx, self._of_layer(before, layer),
-                gradient[part], threads,
+                gradient[part], threads, tape.checkpoint,
             )  # fmt: skip
             self._spare[layer] = tape.saved.pop()
             dy = dx
