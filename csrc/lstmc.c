@@ -226,13 +226,13 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
 
 /* Rows of a slab at most: its states stay in the second-level cache. */
 #define SLAB_ROWS 64
-/* Bytes of weights of a direction from which on threads rather read a part of them each
- * than all of them each: they come from memory, at every step. */
-#define LARGE_WEIGHTS (8 << 20)
+/* Bytes of a direction's weights from which on threads rather read a part of them each
+ * than all of them each: they do not stay in the second-level cache. */
+#define LARGE_WEIGHTS (2 << 20)
 /* Rows a thread below which it rather has all rows of some units. */
 #define FEW_ROWS 3
 /* Units of a thread at least, when threads share the rows. */
-#define OWN_UNITS 64
+#define OWN_UNITS 32
 
 static int shares_units(const lstmc_call *call, int threads)
 {
@@ -243,19 +243,24 @@ static int shares_units(const lstmc_call *call, int threads)
     return (large || few) && layer->units >= (ptrdiff_t)OWN_UNITS * threads;
 }
 
+/* Slabs are as few as their height allows, and where each thread has jobs of its own so
+ * many that all threads have the same number. */
+static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
+{
+    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
+    while (!sharing && slabs < call->samples &&
+           slabs * call->layer.directions % threads > 0)
+        ++slabs;
+    return slabs > 0 ? slabs : 1;
+}
+
 /* Who does what decides about time alone, never about a bit of the results. The tape is
  * cut into slabs, so backward takes those of forward. */
 static Team plan_team(lstmc_call *call, int threads, int backward)
 {
     const int sharing = shares_units(call, threads);
-    if (!backward) {
-        ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
-        if (!sharing)
-            slabs = (slabs + threads - 1) / threads * threads;
-        if (slabs > call->samples)
-            slabs = call->samples;
-        call->slabs = slabs > 0 ? slabs : 1;
-    }
+    if (!backward)
+        call->slabs = count_slabs(call, threads, sharing);
     const ptrdiff_t jobs = call->slabs * call->layer.directions;
     Team team = {.threads = threads, .members = 1};
     if (sharing && jobs < threads)

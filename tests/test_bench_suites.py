@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import inspect
 import json
 import sys
 
@@ -15,7 +14,6 @@ from bench import check, datasets, fit, peers, record, run
 from bench.grid import Case, Shape
 from bench.problem import make_problem
 from bench.suites import LONGEST_CALL, SUITES
-from lstmc.layers import Recurrent
 
 SINGLE = dataclasses.replace(DOUBLE, dtype="float32")
 
@@ -43,8 +41,6 @@ def test_suites_have_files_of_their_own_and_no_endless_calls():
 
 
 def test_steps_one_by_one_pass_the_check():
-    if not hasattr(Recurrent, "stream"):
-        pytest.skip("layers have no stream to measure")
     case = Case(SINGLE, "lstm", "stream", 1)
     step, read = peers.build("lstmc", case, make_problem(SINGLE, "lstm"))
     assert check.judge(case, {"lstmc": read(step())})[1] == {}
@@ -52,9 +48,6 @@ def test_steps_one_by_one_pass_the_check():
 
 @pytest.mark.parametrize("peer", SUITES["checkpoint"].peers)
 def test_a_long_step_says_what_it_keeps(peer):
-    known = inspect.signature(Recurrent.record).parameters
-    if peer == "lstmc-checkpoint" and "checkpoint" not in known:
-        pytest.skip("layers have no checkpoints to measure")
     case = Case(RAGGED, "lstm", "checkpoint", 1)
     step, read = peers.build(peer, case, make_problem(RAGGED, "lstm"))
     errors, faults = check.judge(case, {peer: read(step())})
