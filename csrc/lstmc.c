@@ -226,10 +226,8 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
 
 /* Rows of a slab at most: its states stay in the second-level cache. */
 #define SLAB_ROWS 64
-/* Bytes of a direction's weights from which on threads rather read a part of them each
- * than all of them each: they do not stay in the second-level cache. */
-#define LARGE_WEIGHTS (2 << 20)
-/* Rows a thread below which it rather has all rows of some units. */
+/* Rows a thread below which it rather has all rows of some units: then the way of the
+ * weights to the core decides, and each core fetches a part of them alone. */
 #define FEW_ROWS 3
 /* Units of a thread at least, when threads share the rows. */
 #define OWN_UNITS 32
@@ -237,10 +235,8 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
 static int shares_units(const lstmc_call *call, int threads)
 {
     const lstmc_layer *layer = &call->layer;
-    const ptrdiff_t reals = kernels_of(layer->dtype)->packed_size(layer);
-    const int large = reals * (layer->dtype == LSTMC_FLOAT64 ? 8 : 4) > LARGE_WEIGHTS;
-    const int few = call->samples * layer->directions < FEW_ROWS * threads;
-    return (large || few) && layer->units >= (ptrdiff_t)OWN_UNITS * threads;
+    return call->samples * layer->directions < FEW_ROWS * threads &&
+           layer->units >= (ptrdiff_t)OWN_UNITS * threads;
 }
 
 /* Slabs are as few as their height allows, and where each thread has jobs of its own so

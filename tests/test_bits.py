@@ -20,6 +20,12 @@ def train(layer, batch, threads=0):
     return bits(Y, after, dX, dbefore, grads.values())
 
 
+def gradients(layer, batch):
+    """Gradients of the weights, by name."""
+    X, state, dY, dstate = batch
+    return layer.backward(layer.forward(X, state)[2], dY, dstate)[2]
+
+
 def pick(batch, chosen):
     """The batch of the chosen sequences."""
     X, state, dY, dstate = batch
@@ -31,11 +37,18 @@ def pick(batch, chosen):
     )
 
 
-# Many rows, which threads share out; or many units of few rows, shared out, too.
-LARGE = {"rows": (40, list(range(0, 41))), "units": (260, [3, 0, 6])}
+# Every way through the kernels: units, and the lengths of the sequences.
+PATHS = {
+    "row": (40, [130]),  # W x computed ahead, more than once; one row alone
+    "rows": (40, [9, 70, 3]),  # the same, and fewer and fewer rows
+    "slabs": (40, list(range(0, 41))),  # rows shared out among the threads
+    "high-slabs": (170, [3] * 70),  # the sum over units of dh cut in parts
+    "units": (260, [3, 0, 6]),  # units of few rows shared out
+    "large": (400, [2] * 20),  # panels larger than the first cache, fetched ahead
+}
 
 
-@pytest.mark.parametrize(("units", "lengths"), LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize(("units", "lengths"), PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_number_of_threads(target, make_layer, make_batch, dtype, units, lengths):
     layer = make_layer(6, units, dtype=dtype, num_layers=2, bidirectional=True)
@@ -47,6 +60,19 @@ def test_any_number_of_threads(target, make_layer, make_batch, dtype, units, len
     for threads in (2, 3, 8):
         assert train(layer, batch, threads) == one
         assert bits(*layer(X, state, threads=threads)) == called
+
+
+@pytest.mark.parametrize(("units", "lengths"), PATHS.values(), ids=PATHS)
+def test_a_batch_is_the_sum_of_its_sequences(make_layer, make_batch, units, lengths):
+    layer = make_layer(6, units, dtype="float64")
+    batch = make_batch(layer, lengths)
+    whole = gradients(layer, batch)
+    parts = [gradients(layer, pick(batch, [j])) for j in range(len(lengths))]
+    for name, gradient in whole.items():
+        total = sum(part[name] for part in parts)
+        # Some hundred roundings in another order.
+        scale = np.abs(total).max()
+        np.testing.assert_allclose(gradient, total, rtol=0, atol=1e-12 * scale)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

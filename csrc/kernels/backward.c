@@ -212,7 +212,12 @@ void NAME(sequence_backward)(const Sequence *s)
     {
         const FloatMode mode = flush_denormals();
         const Place place = my_place(s);
-        NAME(clear_gradient)(s);
+        for (int side = 0; side < s->directions; ++side) {
+            const Direction *d = s->direction + side;
+            NAME(transpose_weights)(&s->plan, d->weights, d->transposed_h,
+                                    d->dx ? d->transposed_x : NULL);
+        }
+        NAME(clear_gradient)(s); /* all wait for one another at its end */
         for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
             const idx first = max_idx(0, last - window);
             const idx rows = s->total[last] - s->total[first];

@@ -204,12 +204,6 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     Arena arena = {.base = memory};
     Sequence s = lay_out(call, team, longest, 1, &arena);
     prepare_rows(&s, call);
-    for (int side = 0; side < s.directions; ++side) {
-        Direction *d = s.direction + side;
-        NAME(transpose_hidden)(&s.plan, d->weights, d->transposed_h);
-        if (d->dx)
-            NAME(transpose_input)(&s.plan, d->weights, d->transposed_x);
-    }
     NAME(sequence_backward)(&s);
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }

@@ -53,8 +53,8 @@ idx NAME(forward_scratch)(const Sequence *s)
     const idx rows = slab_rows(s, 0);
     return 2 * rows * row_size(&s->plan) +
            (s->plan.cell->states - 1) * state_size(&s->plan, rows) +
-           min_idx(AHEAD_MOST, s->steps) *
-               wx_size(&s->plan, min_idx(rows, AHEAD_ROWS)) +
+           min_idx(AHEAD_REALS, min_idx(AHEAD_MOST, s->steps) *
+                                    wx_size(&s->plan, min_idx(rows, AHEAD_ROWS))) +
            s->members * block_size(&s->plan, rows);
 }
 
@@ -120,8 +120,8 @@ static void look_ahead(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
     const real *biases = job->d->weights + plan->panels * plan->block;
-    for (idx r = 0; r < active; ++r)
-        for (idx p = job->first; p < job->last; ++p)
+    for (idx p = job->first; p < job->last; ++p)
+        for (idx r = 0; r < active; ++r)
             for (int i = 0; i < plan->readings; ++i) {
                 const Reading *reading = plan->reading + i;
                 if (reading->k0 > 0)

@@ -63,9 +63,9 @@ idx NAME(packed_size)(const Plan *);
 /* w: (blocks, units, inputs), r: (blocks, units, units), b: (blocks, units); to_packed
  * copies them into packed, otherwise packed into them. */
 void NAME(pack)(const Plan *, real *w, real *r, real *b, real *packed, int to_packed);
-/* The weights for backward: k runs over (panels of units, columns, PANEL). */
-void NAME(transpose_hidden)(const Plan *, const real *packed, real *out);
-void NAME(transpose_input)(const Plan *, const real *packed, real *out);
+/* The weights for backward, those of h and of x (NULL: not wanted): k runs over (panels
+ * of units, columns, PANEL). Called by the whole team, which may then not be done. */
+void NAME(transpose_weights)(const Plan *, const real *packed, real *h, real *x);
 
 Plan NAME(plan_of)(const lstmc_layer *);
 
@@ -114,7 +114,7 @@ typedef struct {
 
 /* Rows are the samples, longest first; row j belongs to slab j % slabs, and a slab goes
  * through all steps without waiting for another. `members` threads share a slab, each
- * with panels of units of its own: for large weights and for few rows. */
+ * with panels of units of its own: for few rows. */
 typedef struct {
     Plan plan;
     int identity, directions, threads, members;

@@ -77,39 +77,41 @@ void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed,
     }
 }
 
-/* out: (panels of the n rows from k0 on, panels of units, columns, PANEL, PANEL) */
-static void transpose(const Plan *plan, const real *packed, real *out, int x_side)
+/* Panel q of the rows from k0 on; out: (panels of units, columns, PANEL, PANEL) */
+static void transpose(const Plan *plan, const real *packed, idx q, real *out,
+                      int x_side)
 {
     const idx n = x_side ? plan->inputs : plan->units;
     const int columns = x_side ? plan->x_count : plan->h_count;
     const int first = x_side ? plan->x_first : plan->h_first;
-    for (idx q = 0; q < panels_of(n); ++q)
-        for (idx p = 0; p < plan->panels; ++p)
-            for (int i = 0; i < plan->readings; ++i) {
-                const Reading *reading = plan->reading + i;
-                const idx k0 = x_side ? 0 : reading->k - plan->units; /* x before h */
-                for (int g = reading->first; g < reading->first + reading->count; ++g) {
-                    if (g < first || g >= first + columns)
-                        continue;
-                    const real *from = packed + p * plan->block + reading->offset +
-                                       ((g - reading->first) * reading->k + k0) * PANEL;
-                    real *to = out + ((q * plan->panels + p) * columns + g - first) *
-                                         PANEL * PANEL;
-                    for (idx j = 0; j < PANEL; ++j)
-                        for (idx k = 0; k < PANEL; ++k)
-                            to[j * PANEL + k] = q * PANEL + k < n
-                                                    ? from[(q * PANEL + k) * PANEL + j]
-                                                    : 0;
-                }
+    for (idx p = 0; p < plan->panels; ++p)
+        for (int i = 0; i < plan->readings; ++i) {
+            const Reading *reading = plan->reading + i;
+            const idx k0 = x_side ? 0 : reading->k - plan->units; /* x before h */
+            for (int g = reading->first; g < reading->first + reading->count; ++g) {
+                if (g < first || g >= first + columns)
+                    continue;
+                const real *from = packed + p * plan->block + reading->offset +
+                                   ((g - reading->first) * reading->k + k0) * PANEL;
+                real *to = out + (p * columns + g - first) * PANEL * PANEL;
+                for (idx j = 0; j < PANEL; ++j)
+                    for (idx k = 0; k < PANEL; ++k)
+                        to[j * PANEL + k] =
+                            q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
             }
+        }
 }
 
-void NAME(transpose_hidden)(const Plan *plan, const real *packed, real *out)
+void NAME(transpose_weights)(const Plan *plan, const real *packed, real *h, real *x)
 {
-    transpose(plan, packed, out, 0);
-}
-
-void NAME(transpose_input)(const Plan *plan, const real *packed, real *out)
-{
-    transpose(plan, packed, out, 1);
+    const idx h_size = plan->panels * plan->h_count * PANEL * PANEL;
+    const idx x_size = plan->panels * plan->x_count * PANEL * PANEL;
+#pragma omp for schedule(static) nowait
+    for (idx q = 0; q < plan->panels; ++q)
+        transpose(plan, packed, q, h + q * h_size, 0);
+    if (x) {
+#pragma omp for schedule(static) nowait
+        for (idx q = 0; q < panels_of(plan->inputs); ++q)
+            transpose(plan, packed, q, x + q * x_size, 1);
+    }
 }
