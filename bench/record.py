@@ -106,6 +106,8 @@ def case_key(case) -> tuple:
 def open_record(path: Path, machine: dict, settings: dict) -> dict:
     """Read a file to continue it, or begin a new one.
 
+    The rounds are those of this run: a case may be measured again with more of them.
+
     Raises
     ------
     ValueError
@@ -114,6 +116,7 @@ def open_record(path: Path, machine: dict, settings: dict) -> dict:
     if not path.exists():
         return {"machine": machine, "settings": settings, "cases": []}
     record = json.loads(path.read_text())
+    record["settings"]["rounds"] = settings["rounds"]
     fresh = {name: machine[name] for name in IDENTITY} | settings
     found = {name: record["machine"][name] for name in IDENTITY} | record["settings"]
     if found != fresh:

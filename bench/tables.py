@@ -14,12 +14,14 @@ FLAT = 4096  # B h, from which on a second thread should pay
 
 def machine(record) -> str:
     """One sentence: where, with what and how often it was measured."""
-    found, settings = record["machine"], record["settings"]
+    found = record["machine"]
+    rounds = [len(case["peers"][OURS]["medians"]) for case in record["cases"]]
+    spread = " to ".join(map(str, sorted({min(rounds), max(rounds)})))
     versions = ", ".join(f"{name} {v}" for name, v in found["versions"].items())
     return (
         f"{found['cpu']}, {found['cores']} cores, {found['instructions']}, "
         f"{found['system']}, {found['compiler']}, Python {found['python']}, "
-        f"{versions}; {found['date']}, medians of {settings['rounds']} rounds.\n"
+        f"{versions}; {found['date']}, medians of {spread} rounds.\n"
     )
 
 

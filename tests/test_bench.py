@@ -303,7 +303,7 @@ def test_a_new_entry_takes_the_place_of_the_old(tmp_path):
         record.add_entry(results, entry)
     record.save_record(path, results)
     assert json.loads(path.read_text()) == results
-    again = record.open_record(path, MACHINE, settings)
+    again = record.open_record(path, MACHINE, settings | {"rounds": 5})
     assert [e["peers"]["lstmc"]["median"] for e in again["cases"]] == [3.0, 2.0]
     with pytest.raises(ValueError, match="another --name"):
         record.open_record(path, MACHINE | {"cpu": "slide rule"}, settings)
