@@ -10,7 +10,7 @@ from bench.plot_sweeps import COLOURS, draw_roofline, draw_scaling, pyplot
 from bench.record import RESULTS
 
 DOCS = Path(__file__).parents[1] / "docs"
-TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)
 BAR = 0.38  # of the distance between two shapes
 
 

@@ -41,7 +41,10 @@ def draw_scaling(record: dict):
     panels[0].set_xlabel("steps")
     panels[1].set_xlabel("sequences")
     panels[0].set_ylabel("ns for a step of a sequence")
-    panels[1].legend(frameon=False)
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=len(labels), frameon=False
+    )
     return figure
 
 
