@@ -64,6 +64,9 @@ int main(void) {
 }
 """
 
+# Without OpenMP its pragmas are no news.
+QUIET = ["-Wno-unknown-pragmas"]
+
 OPENMP = """
 #include <omp.h>
 int main(void) {
@@ -175,7 +178,7 @@ def find_openmp(driver: list[str]) -> tuple[list[str], list[str]]:
         print(
             "lstmc: LSTMC_OPENMP=0: built without OpenMP, one thread", file=sys.stderr
         )
-        return [], []
+        return QUIET, []
     ways = [(["-fopenmp"], ["-fopenmp"])]
     prefix = os.environ.get("LSTMC_LIBOMP")
     places = (
@@ -195,7 +198,7 @@ def find_openmp(driver: list[str]) -> tuple[list[str], list[str]]:
         "install libgomp for GCC, libomp for Clang, and build again.",
         file=sys.stderr,
     )
-    return [], []
+    return QUIET, []
 
 
 def build_folder(toolchain: Toolchain) -> Path:
