@@ -52,6 +52,17 @@ struct lstmc_stream {
     double work; /* operations of a step */
 };
 
+/* In an entry point: what is not LSTMC_OK goes to the caller at once. */
+#define CHECK(call)                 \
+    do {                            \
+        const int status_ = (call); \
+        if (status_ != LSTMC_OK)    \
+            return status_;         \
+    } while (0)
+
+/* Operations of one step of one sequence. */
+double step_work(const lstmc_layer *);
+
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);
 

@@ -10,13 +10,6 @@
 /* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
 #define MOST_BYTES (PTRDIFF_MAX / 16)
 
-#define CHECK(call)                 \
-    do {                            \
-        const int status_ = (call); \
-        if (status_ != LSTMC_OK)    \
-            return status_;         \
-    } while (0)
-
 static const char *const messages[] = {
     [LSTMC_OK] = "ok",
     [LSTMC_NO_MEMORY] = "not enough memory",
@@ -266,14 +259,18 @@ static Team plan_team(lstmc_call *call, int threads, int backward)
     return team;
 }
 
-static double work(const lstmc_call *call, int backward)
+double step_work(const lstmc_layer *layer)
 {
-    const lstmc_layer *layer = &call->layer;
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    return 2.0 * (double)layer->units * cell.columns *
+           (double)(layer->inputs + layer->units) * layer->directions;
+}
+
+static double work(const lstmc_call *call, int backward)
+{
     const int passes = !backward ? 1 : call->checkpoint ? 3 : 2;
-    return 2.0 * passes * (double)call->offsets[call->samples] * (double)layer->units *
-           cell.columns * (double)(layer->inputs + layer->units) * layer->directions;
+    return passes * (double)call->offsets[call->samples] * step_work(&call->layer);
 }
 
 static int run(lstmc_call *call, int backward)

@@ -6,13 +6,6 @@
 #include "lstmc.h"
 #include "parallel.h"
 
-#define CHECK(call)                 \
-    do {                            \
-        const int status_ = (call); \
-        if (status_ != LSTMC_OK)    \
-            return status_;         \
-    } while (0)
-
 static int check_layers(const lstmc_layer *layers, int count, ptrdiff_t samples)
 {
     if (!layers)
@@ -35,12 +28,8 @@ static int check_layers(const lstmc_layer *layers, int count, ptrdiff_t samples)
 static double work_of(const lstmc_layer *layers, int count, ptrdiff_t samples)
 {
     double work = 0;
-    for (const lstmc_layer *layer = layers; layer < layers + count; ++layer) {
-        lstmc_cell cell;
-        lstmc_describe_cell(layer->cell, &cell);
-        work += 2.0 * (double)samples * (double)layer->units * cell.columns *
-                (double)(layer->inputs + layer->units);
-    }
+    for (const lstmc_layer *layer = layers; layer < layers + count; ++layer)
+        work += (double)samples * step_work(layer);
     return work;
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, what the kernels ask for
@@ -26,7 +28,7 @@ def checked_dtype(dtype) -> np.dtype:
     return found
 
 
-class Layer:
+class Layer(ABC):
     """Base of the layers: a flat master copy of the weights, and names for its parts.
 
     A subclass sets `n_weights`, `dtype` and `weights`, lists its parameters in
@@ -39,15 +41,17 @@ class Layer:
     shapes: dict[str, tuple[int, ...]]
 
     @property
+    @abstractmethod
     def penalised(self) -> list[slice]:
         """The parts of `weights` that an L2 penalty touches: all but the biases."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self) -> dict[str, np.ndarray]:
-        raise NotImplementedError
+        """Copies of the parameters out of `weights`."""
 
+    @abstractmethod
     def _write(self, parameters: dict[str, np.ndarray]) -> None:
-        raise NotImplementedError
+        """Parameters of the right shapes into `weights`."""
 
     def bind(self, weights: np.ndarray) -> None:
         """Move the weights into the given 1-D array, and use that from now on."""
