@@ -196,7 +196,14 @@ def test_a_picture_without_results_says_so(monkeypatch, tmp_path):
         plot.plot_all()
 
 
-@pytest.mark.parametrize("name", ["footprint", "grid", "peak", "record", "run"])
+EXAMPLES = sorted(
+    path.stem
+    for path in peak.SOURCE.parent.glob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_run(name):
     result = doctest.testmod(importlib.import_module(f"bench.{name}"))
     assert result.attempted
