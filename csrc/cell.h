@@ -10,6 +10,18 @@
  * backward reads nothing else, and leaves da in the columns. The states are updated
  * in place.
  *
+ * What recurs: R reads row states, those that `rows` lists; h alone if it lists none.
+ * Forward finds them before the step in row_before() and leaves them in row_after();
+ * h it leaves in hidden(); all other states are updated in place, in state(). Backward
+ * has all of them in state(), and adds to what it finds there: where nothing of ds_t
+ * goes on to the step before, it clears.
+ *
+ * Two stages: a cell with late columns is called twice a step. The first call leaves
+ * the late row, late(); the driver adds R of the late columns times that row to what
+ * they hold; the second call ends the step. Backward is called in the same way: stage 1
+ * first, which leaves da in the late columns, then stage 0, which finds the gradient of
+ * the late row in late_gradient().
+ *
  * Units are padded to whole panels. A padded unit sees a = 0 and s = 0 forward, ds =
  * 0 backward, and must answer with finite numbers and with da = 0. */
 #ifndef LSTMC_CELL_H
@@ -17,27 +29,45 @@
 
 #include "vmath.h"
 
-#define MAX_STATES 4
+#define MAX_STATES 5
 #define NONE (-1)
 
 /* A column of a: which block of rows of W, of R and of b makes it (NONE: does not). The
- * columns that read x stand side by side, and so do those that read h. */
+ * columns that read x stand side by side, and so do those that read one row state. */
 typedef struct {
     const char *name;
     int w, r, b;
+    int from, more; /* R reads the row states from .. from + more, in blocks r, r + 1 */
+    int late; /* R reads the late row; it has no `from` */
 } Column;
+
+/* A state that R reads, and the slot where forward leaves what it was before the step;
+ * NONE for h. */
+typedef struct {
+    int state, slot;
+} Row;
 
 typedef struct {
     idx rows, panels;
     idx slots;
     real *a; /* (panels, rows, slots, PANEL), a_panel from panel to panel */
     idx a_panel;
-    const real *h0; /* forward: (rows, panels * PANEL), h_row from row to row */
-    real *h1;
-    idx h_row;
+    const real *row0, *h0; /* forward: the row states and h before, and after */
+    real *row1, *h1, *late; /* (rows, panels * PANEL), row from row to row */
+    idx row, place; /* place: from row state to row state */
     real *s[MAX_STATES]; /* (panels, rows, PANEL), s_panel from panel to panel */
-    idx s_panel; /* forward: c, ... from 1 on; backward: dh, dc, ... from 0 on */
+    idx s_panel; /* forward: those that do not lie in rows; backward: all */
+    const real *d_late; /* (panels, rows, PANEL) as s: backward, stage 0 */
+    const real *v; /* (panels, vectors, PANEL), v_panel from panel to panel */
+    idx v_panel;
+    real *dv; /* (panels, rows, vectors, PANEL), sums of each row to add to */
+    idx dv_panel;
+    int vectors;
+    const real *time; /* (rows) elapsed time before this step, of a timed cell */
+    idx units; /* of the layer, without padding */
+    int stage;
     int identity; /* the output squash is the identity */
+    int truncated; /* no gradient through what the cell itself feeds back */
 } Step;
 
 typedef struct {
@@ -46,8 +76,16 @@ typedef struct {
     const Column *column;
     int states;
     const char *const *state; /* h first */
+    int rows;
+    const Row *row;
     int extras; /* slots beyond the columns */
+    int vectors; /* weights of one number for each unit */
+    const char *const *vector;
     int squashes; /* has an output squash, tanh or identity */
+    int projects; /* h may be a projection of what the cell computes */
+    int timed; /* reads the time elapsed since the step before */
+    int statics; /* the last states are maps of static features, and stay */
+    int whole; /* P reduces over the units: it gets all panels of a row at once */
     void (*forward)(Step);
     void (*backward)(Step);
 } Cell;
@@ -71,12 +109,43 @@ ALWAYS_INLINE vec *state(Step s, idx p, idx r, int k)
 
 ALWAYS_INLINE const vec *hidden_before(Step s, idx p, idx r)
 {
-    return (const vec *)(s.h0 + r * s.h_row + p * PANEL);
+    return (const vec *)(s.h0 + r * s.row + p * PANEL);
 }
 
 ALWAYS_INLINE vec *hidden(Step s, idx p, idx r)
 {
-    return (vec *)(s.h1 + r * s.h_row + p * PANEL);
+    return (vec *)(s.h1 + r * s.row + p * PANEL);
+}
+
+/* k counts the row states in the order of `rows`. */
+ALWAYS_INLINE const vec *row_before(Step s, idx p, idx r, int k)
+{
+    return (const vec *)(s.row0 + r * s.row + k * s.place + p * PANEL);
+}
+
+ALWAYS_INLINE vec *row_after(Step s, idx p, idx r, int k)
+{
+    return (vec *)(s.row1 + r * s.row + k * s.place + p * PANEL);
+}
+
+ALWAYS_INLINE vec *late(Step s, idx p, idx r)
+{
+    return (vec *)(s.late + r * s.row + p * PANEL);
+}
+
+ALWAYS_INLINE const vec *late_gradient(Step s, idx p, idx r)
+{
+    return (const vec *)(s.d_late + p * s.s_panel + r * PANEL);
+}
+
+ALWAYS_INLINE const vec *vector(Step s, idx p, int k)
+{
+    return (const vec *)(s.v + p * s.v_panel + k * PANEL);
+}
+
+ALWAYS_INLINE vec *vector_gradient(Step s, idx p, idx r, int k)
+{
+    return (vec *)(s.dv + p * s.dv_panel + (r * s.vectors + k) * PANEL);
 }
 
 #endif

@@ -41,7 +41,8 @@ X86_TARGETS = {
 COMMON = [
     *("-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math"),
     *("-ffp-contract=fast", "-fopenmp-simd", "-fvisibility=hidden"),
-    *("-Wall", "-Wextra", "-Werror=implicit", "-Icsrc", "-Icsrc/include"),
+    *("-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror=implicit"),
+    *("-Icsrc", "-Icsrc/include"),
 ]
 
 NO_COMPILER = """

@@ -17,7 +17,7 @@ typedef struct Kernels {
     ptrdiff_t (*tape_size)(const lstmc_layer *, ptrdiff_t steps);
     ptrdiff_t (*checkpoint_size)(const lstmc_layer *, ptrdiff_t samples,
                                  const ptrdiff_t *offsets, ptrdiff_t longest);
-    void (*pack)(const lstmc_layer *, void *w, void *r, void *b, void *packed,
+    void (*pack)(const lstmc_layer *, const lstmc_weights *, void *packed,
                  int to_packed);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */
     ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
@@ -27,8 +27,9 @@ typedef struct Kernels {
      * load: NULL is zeros. */
     ptrdiff_t (*stream_size)(const lstmc_layer *, int layers, ptrdiff_t samples);
     void (*stream_open)(const lstmc_layer *, const void *const *weights,
-                        lstmc_stream *);
-    void (*stream_step)(lstmc_stream *, const void *x, void *y, int threads);
+                        const lstmc_noise *, lstmc_stream *);
+    void (*stream_step)(lstmc_stream *, const void *x, const void *time, void *y,
+                        int threads);
     void (*stream_load)(lstmc_stream *, int layer, ptrdiff_t sample,
                         const void *const *states);
     void (*stream_store)(const lstmc_stream *, int layer, ptrdiff_t sample,
@@ -62,6 +63,18 @@ struct lstmc_stream {
 
 /* Operations of one step of one sequence. */
 double step_work(const lstmc_layer *);
+/* Heads in all directions, and features of h of one. */
+static inline ptrdiff_t count_parts(const lstmc_layer *layer)
+{
+    return layer->directions * (layer->heads ? layer->heads : 1);
+}
+
+static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
+{
+    return layer->projection ? layer->projection : layer->units;
+}
+
+int check_noise(const lstmc_noise *);
 
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);

@@ -17,8 +17,10 @@ static const char *const messages[] = {
     [LSTMC_BAD_CELL] = "no such cell",
     [LSTMC_BAD_DTYPE] = "expected dtype float32 or float64",
     [LSTMC_BAD_SIZE] =
-        "expected at least 1 input, 1 unit, 1 or 2 directions, 0 samples",
-    [LSTMC_BAD_OPTION] = "the cell has no output squash to choose",
+        "expected at least 1 input, 1 unit, 1 or 2 directions, 0 samples, at most 16 "
+        "heads, a projection of 0 to all units",
+    [LSTMC_BAD_OPTION] = "the cell has no output squash to choose, or no projection, "
+                         "or a share of noise lies outside 0 <= share < 1",
     [LSTMC_BAD_OFFSETS] = "expected offsets that start at 0 and never decrease",
     [LSTMC_NULL_ARRAY] = "an array that the call needs is missing",
     [LSTMC_NOT_ALIGNED] =
@@ -94,23 +96,36 @@ static int check_layer(const lstmc_layer *layer)
     if (layer->cell < 0 || layer->cell >= lstmc_cell_count())
         return LSTMC_BAD_CELL;
     if (layer->inputs < 1 || layer->units < 1 || layer->directions < 1 ||
-        layer->directions > 2)
+        layer->directions > 2 || layer->heads < 0 || layer->heads > LSTMC_MAX_HEADS ||
+        layer->projection < 0 || layer->projection > layer->units)
         return LSTMC_BAD_SIZE;
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (layer->identity_output && !cell.squashes)
+    if ((layer->identity_output && !cell.squashes) ||
+        (layer->projection && !cell.projects))
         return LSTMC_BAD_OPTION;
     /* Twice the widest row: panels and tiles round sizes up. */
     const double units = 2.0 * ((double)layer->units + 64),
                  inputs = (double)layer->inputs + 64;
-    const double packed = units * (units + inputs) * 8 * LSTMC_MAX_COLUMNS;
+    const double packed = (double)count_parts(layer) * units *
+                          (LSTMC_MAX_STATES * units + inputs) * 8 * LSTMC_MAX_COLUMNS;
     return packed < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+}
+
+static int is_share(double share) { return share >= 0 && share < 1; }
+
+int check_noise(const lstmc_noise *noise)
+{
+    const int fits = is_share(noise->zoneout_h) && is_share(noise->zoneout_c) &&
+                     is_share(noise->recurrent_dropout);
+    return fits ? LSTMC_OK : LSTMC_BAD_OPTION;
 }
 
 static int check_steps(const lstmc_layer *layer, ptrdiff_t steps)
 {
-    const double row = ((double)layer->units + 64) * 16 + (double)layer->inputs + 64;
-    const double bytes = ((double)steps + 4096) * row * 8 * 4;
+    const double row = ((double)layer->units + 64) * 40 + (double)layer->inputs + 64;
+    const double bytes =
+        ((double)steps + 4096) * row * 8 * 4 * (double)count_parts(layer);
     return bytes < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
 }
 
@@ -142,8 +157,13 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
     const int training = backward || call->direction[0].tape;
     if (*longest > 0 && (!call->x || (training && !call->y)))
         return LSTMC_NULL_ARRAY;
-    for (int side = 0; side < layer->directions; ++side) {
-        const lstmc_direction *d = call->direction + side;
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    if (*longest > 0 && cell.timed && !call->time)
+        return LSTMC_NULL_ARRAY;
+    CHECK(check_noise(&call->noise));
+    for (ptrdiff_t part = 0; part < count_parts(layer); ++part) {
+        const lstmc_direction *d = call->direction + part;
         if (!d->weights || (backward && (!d->gradient || (*longest > 0 && !d->tape))) ||
             (training && *longest > 0 && !d->tape))
             return LSTMC_NULL_ARRAY;
@@ -195,23 +215,32 @@ int lstmc_checkpoint_size(const lstmc_layer *layer, ptrdiff_t samples,
     return LSTMC_OK;
 }
 
-int lstmc_pack(const lstmc_layer *layer, const void *w, const void *r, const void *b,
-               void *packed)
+/* Every array that the layer's weights consist of is there. */
+static int check_weights(const lstmc_layer *layer, const lstmc_weights *weights,
+                         const void *packed)
 {
     CHECK(check_layer(layer));
-    if (!w || !r || !b || !packed)
-        return LSTMC_NULL_ARRAY;
-    kernels_of(layer->dtype)->pack(layer, (void *)w, (void *)r, (void *)b, packed, 1);
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    const int lacks = !weights || !packed || (cell.w_blocks && !weights->w) ||
+                      (cell.r_blocks && !weights->r) ||
+                      (cell.b_blocks && !weights->b) || (cell.vectors && !weights->v) ||
+                      (layer->projection && !weights->p);
+    return lacks ? LSTMC_NULL_ARRAY : LSTMC_OK;
+}
+
+int lstmc_pack(const lstmc_layer *layer, const lstmc_weights *weights, void *packed)
+{
+    CHECK(check_weights(layer, weights, packed));
+    kernels_of(layer->dtype)->pack(layer, weights, packed, 1);
     return LSTMC_OK;
 }
 
-int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
-                 void *b)
+int lstmc_unpack(const lstmc_layer *layer, const void *packed,
+                 const lstmc_weights *weights)
 {
-    CHECK(check_layer(layer));
-    if (!w || !r || !b || !packed)
-        return LSTMC_NULL_ARRAY;
-    kernels_of(layer->dtype)->pack(layer, w, r, b, (void *)packed, 0);
+    CHECK(check_weights(layer, weights, packed));
+    kernels_of(layer->dtype)->pack(layer, weights, (void *)packed, 0);
     return LSTMC_OK;
 }
 
@@ -228,7 +257,9 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed, void *w, void *r,
 static int shares_units(const lstmc_call *call, int threads)
 {
     const lstmc_layer *layer = &call->layer;
-    return call->samples * layer->directions < FEW_ROWS * threads &&
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    return !cell.whole && call->samples * count_parts(layer) < FEW_ROWS * threads &&
            layer->units >= (ptrdiff_t)OWN_UNITS * threads;
 }
 
@@ -238,7 +269,7 @@ static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
 {
     ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
     while (!sharing && slabs < call->samples &&
-           slabs * call->layer.directions % threads > 0)
+           slabs * count_parts(&call->layer) % threads > 0)
         ++slabs;
     return slabs > 0 ? slabs : 1;
 }
@@ -250,7 +281,7 @@ static Team plan_team(lstmc_call *call, int threads, int backward)
     const int sharing = shares_units(call, threads);
     if (!backward)
         call->slabs = count_slabs(call, threads, sharing);
-    const ptrdiff_t jobs = call->slabs * call->layer.directions;
+    const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
     Team team = {.threads = threads, .members = 1};
     if (sharing && jobs < threads)
         team.members = threads / (int)jobs;
@@ -263,8 +294,10 @@ double step_work(const lstmc_layer *layer)
 {
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    return 2.0 * (double)layer->units * cell.columns *
-           (double)(layer->inputs + layer->units) * layer->directions;
+    const double products = cell.w_blocks * (double)layer->inputs +
+                            cell.r_blocks * (double)width_of_part(layer) +
+                            (double)layer->projection;
+    return 2.0 * (double)layer->units * products * (double)count_parts(layer);
 }
 
 static double work(const lstmc_call *call, int backward)

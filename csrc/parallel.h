@@ -7,7 +7,11 @@
 #endif
 #include <stdatomic.h>
 #include <stdint.h>
-#if !defined(_WIN32)
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif !defined(_WIN32)
 #include <sched.h>
 #endif
 
@@ -44,10 +48,10 @@ static inline void restore_mode(FloatMode mode)
 
 /* A few threads that wait for one another thousands of times in a call. They spin,
  * since a step may take a microsecond, but not for ever: where cores are short, the one
- * that is waited for needs the core. */
+ * that is waited for needs the core, and they sleep. */
 typedef struct {
     _Alignas(64) atomic_int arrived; /* a line of its own */
-    atomic_int round;
+    atomic_int round, sleepers;
     int stop[2]; /* what a crew was told before the last two waits */
 } Barrier;
 
@@ -62,6 +66,33 @@ static inline void rest(void)
 #endif
 }
 
+/* Sleeps unless the round has changed; who changes it looks for sleepers afterwards. */
+static inline void sleep_in(Barrier *barrier, int round)
+{
+#if defined(__linux__)
+    atomic_fetch_add(&barrier->sleepers, 1);
+    syscall(SYS_futex, &barrier->round, FUTEX_WAIT_PRIVATE, round, NULL, NULL, 0);
+    atomic_fetch_sub(&barrier->sleepers, 1);
+#else
+    (void)barrier;
+    (void)round;
+#if !defined(_WIN32)
+    sched_yield();
+#endif
+#endif
+}
+
+static inline void wake_sleepers(Barrier *barrier)
+{
+#if defined(__linux__)
+    if (atomic_load(&barrier->sleepers) > 0)
+        syscall(SYS_futex, &barrier->round, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL,
+                0);
+#else
+    (void)barrier;
+#endif
+}
+
 static inline void wait_for(Barrier *barrier, int members)
 {
     if (members == 1)
@@ -69,17 +100,16 @@ static inline void wait_for(Barrier *barrier, int members)
     const int round = atomic_load_explicit(&barrier->round, memory_order_relaxed);
     if (atomic_fetch_add(&barrier->arrived, 1) + 1 == members) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&barrier->round, round + 1, memory_order_release);
+        atomic_store(&barrier->round, round + 1);
+        wake_sleepers(barrier);
         return;
     }
     for (int spin = 0;
          atomic_load_explicit(&barrier->round, memory_order_acquire) == round; ++spin)
         if (spin < SPINS)
             rest();
-#if !defined(_WIN32)
         else
-            sched_yield();
-#endif
+            sleep_in(barrier, round);
 }
 
 /* A team of at most `wanted` threads (0: the default) for work of `flops`: one for

@@ -12,10 +12,12 @@
 #if LSTMC_F64
 typedef double real;
 typedef int64_t bits;
+typedef uint64_t ubits;
 #define DTYPE f64
 #else
 typedef float real;
 typedef int32_t bits;
+typedef uint32_t ubits;
 #define DTYPE f32
 #endif
 
@@ -43,6 +45,7 @@ typedef ptrdiff_t idx;
 
 typedef real vec __attribute__((vector_size(VECTOR), may_alias));
 typedef bits ivec __attribute__((vector_size(VECTOR), may_alias));
+typedef ubits uvec __attribute__((vector_size(VECTOR), may_alias));
 typedef real loose
     __attribute__((vector_size(VECTOR), aligned(sizeof(real)), may_alias));
 

@@ -19,7 +19,8 @@ static int check_layers(const lstmc_layer *layers, int count, ptrdiff_t samples)
         ptrdiff_t reals;
         CHECK(lstmc_tape_size(layers + k, samples * count, &reals));
         if (layers[k].directions != 1 || layers[k].dtype != layers->dtype ||
-            (k > 0 && layers[k].inputs != layers[k - 1].units))
+            (k > 0 && layers[k].inputs !=
+                          width_of_part(layers + k - 1) * count_parts(layers + k - 1)))
             return LSTMC_BAD_STREAM;
     }
     return LSTMC_OK;
@@ -42,9 +43,14 @@ int lstmc_stream_size(const lstmc_layer *layers, int count, ptrdiff_t samples,
 }
 
 int lstmc_stream_open(const lstmc_layer *layers, const void *const *weights, int count,
-                      ptrdiff_t samples, int threads, lstmc_stream *stream)
+                      ptrdiff_t samples, const lstmc_noise *noise, int threads,
+                      lstmc_stream *stream)
 {
+    static const lstmc_noise quiet = {0};
     CHECK(check_layers(layers, count, samples));
+    lstmc_noise expected = noise ? *noise : quiet;
+    CHECK(check_noise(&expected));
+    expected.sampling = 0;
     if (threads < 0)
         return LSTMC_BAD_SIZE;
     if (!weights || !stream)
@@ -62,14 +68,14 @@ int lstmc_stream_open(const lstmc_layer *layers, const void *const *weights, int
                              .threads = threads,
                              .samples = samples,
                              .work = work_of(layers, count, samples)};
-    stream->kernels->stream_open(layers, weights, stream);
+    stream->kernels->stream_open(layers, weights, &expected, stream);
     return lstmc_stream_reset(stream, 0, samples);
 }
 
-void lstmc_stream_step(lstmc_stream *stream, const void *x, void *y)
+void lstmc_stream_step(lstmc_stream *stream, const void *x, const void *time, void *y)
 {
     const int threads = take_threads(stream->threads, stream->work);
-    stream->kernels->stream_step(stream, x, y, threads);
+    stream->kernels->stream_step(stream, x, time, y, threads);
     give_threads(threads);
 }
 

@@ -1,4 +1,4 @@
-/* vmath.h - branch-free exp, sigmoid and tanh on vectors; NaN in, NaN out.
+/* vmath.h - branch-free exp, log, sigmoid and tanh on vectors; NaN in, NaN out.
  *
  *   x = n ln2 + r,  |r| <= ln2 / 2     n by adding and subtracting a large number
  *   e^r - 1 = r + r^2 q(r)             q: minimax (Remez), relative error of e^r - 1
@@ -8,7 +8,11 @@
  *   tanh(x) = y / (y + 2)              y = e^2|x| - 1 keeps its accuracy near 0
  * float32, half the operations and a shorter chain
  *   tanh(x) = x p(x^2) / q(x^2)        p, q: minimax (Remez), degrees 4 and 4
- *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 2e-7 */
+ *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 2e-7
+ *
+ *   x = 2^n (1 + f), s = f / (2 + f)   sqrt(1/2) <= 1 + f < sqrt(2)
+ *   log(1 + f) = 2 s + s z p(z), z = s^2   p: minimax (Remez), relative error below
+ *                                          4.1e-10 (float32), 6.2e-19 (float64) */
 #ifndef LSTMC_VMATH_H
 #define LSTMC_VMATH_H
 
@@ -36,10 +40,17 @@
 #define TANH_MAX R(9.1) /* tanh is 1 to the last bit */
 #endif
 #define LOG2_E R(1.4426950408889634074)
+#define SQRT_HALF R(0.70710678118654752440)
 
 /* x - 0 is x for every x (0 + x is not, for -0): the compiler keeps the broadcast
  * alone. */
 ALWAYS_INLINE vec splat(real x) { return x - (vec){0}; }
+
+/* x where all bits of `first` are set, y where none is. */
+ALWAYS_INLINE vec choose(ivec first, vec x, vec y)
+{
+    return (vec)((first & (ivec)x) | (~first & (ivec)y));
+}
 
 /* One instruction each; NaN in x passes through, since x is the second operand. */
 #if defined(__x86_64__)
@@ -60,10 +71,6 @@ ALWAYS_INLINE vec splat(real x) { return x - (vec){0}; }
 ALWAYS_INLINE vec max_(vec low, vec x) { return MAX_(low, x); }
 ALWAYS_INLINE vec min_(vec high, vec x) { return MIN_(high, x); }
 #else
-ALWAYS_INLINE vec choose(ivec first, vec x, vec y)
-{
-    return (vec)((first & (ivec)x) | (~first & (ivec)y));
-}
 ALWAYS_INLINE vec max_(vec low, vec x) { return choose(low > x, low, x); }
 ALWAYS_INLINE vec min_(vec high, vec x) { return choose(high < x, high, x); }
 #endif
@@ -154,5 +161,44 @@ ALWAYS_INLINE vec sigmoid(vec x)
 
 ALWAYS_INLINE vec tanh_(vec x) { return tanh_like(x, R(1), R(1), R(1)); }
 #endif
+
+/* Of a normal positive number. */
+ALWAYS_INLINE vec log_(vec x)
+{
+    const vec one = splat(1), low = splat(SQRT_HALF);
+    const uvec biased = ((uvec)x + ((uvec)one - (uvec)low)) >> EXPONENT;
+    const ivec n = (ivec)biased - BIAS;
+    const vec f = (vec)((ivec)x - (n << EXPONENT)) - R(1);
+    const vec s = f / (f + R(2)), z = s * s, half = R(0.5) * f * f;
+    /* The low bits of ROUND hold an integer. */
+    const vec e = (vec)((ivec)splat(ROUND) + n) - ROUND;
+#if LSTMC_F64
+    vec p = splat(R(0.14795949746504109102));
+    p = p * z + R(0.1531405053947184746);
+    p = p * z + R(0.18183564327007024513);
+    p = p * z + R(0.22222198573157717871);
+    p = p * z + R(0.28571428742388012491);
+    p = p * z + R(0.39999999999414675746);
+    p = p * z + R(0.66666666666667344128);
+#else
+    vec p = splat(R(0.29871728022238305384));
+    p = p * z + R(0.39977541564840396189);
+    p = p * z + R(0.66666776381715953664);
+#endif
+    return e * LN2_HI + (f - (half - (s * (half + z * p) + e * LN2_LO)));
+}
+
+/* Of 0 <= x: what 1 + x loses of x comes back. */
+ALWAYS_INLINE vec log1p_(vec x)
+{
+    const vec y = R(1) + x;
+    return log_(y) + (x - (y - R(1))) / y;
+}
+
+/* log(sigmoid(x)) */
+ALWAYS_INLINE vec log_sigmoid(vec x)
+{
+    return min_(splat(0), x) - log1p_(exp_(-abs_(x)));
+}
 
 #endif

@@ -13,27 +13,41 @@ def bits(*groups):
     return [np.ascontiguousarray(a).tobytes() for group in groups for a in group]
 
 
+@pytest.fixture
+def make_batch(make_batch, make_extras):
+    """As for all tests, and what the cell needs beside X as a fifth part."""
+
+    def make(layer, lengths):
+        return *make_batch(layer, lengths), make_extras(layer, lengths)
+
+    return make
+
+
 def train(layer, batch, threads=0):
-    X, state, dY, dstate = batch
-    Y, after, tape = layer.forward(X, state, threads=threads)
+    X, state, dY, dstate, extras = batch
+    Y, after, tape = layer.forward(X, state, **extras, threads=threads)
     dX, dbefore, grads = layer.backward(tape, dY, dstate, threads=threads)
     return bits(Y, after, dX, dbefore, grads.values())
 
 
 def gradients(layer, batch):
     """Gradients of the weights, by name."""
-    X, state, dY, dstate = batch
-    return layer.backward(layer.forward(X, state)[2], dY, dstate)[2]
+    X, state, dY, dstate, extras = batch
+    return layer.backward(layer.forward(X, state, **extras)[2], dY, dstate)[2]
 
 
 def pick(batch, chosen):
     """The batch of the chosen sequences."""
-    X, state, dY, dstate = batch
+    X, state, dY, dstate, extras = batch
     return (
         [X[j] for j in chosen],
         tuple(s[:, chosen] for s in state),
         [dY[j] for j in chosen],
         tuple(s[:, chosen] for s in dstate),
+        {
+            name: array[chosen] if name == "static" else [array[j] for j in chosen]
+            for name, array in extras.items()
+        },
     )
 
 
@@ -50,16 +64,16 @@ PATHS = {
 
 @pytest.mark.parametrize(("units", "lengths"), PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_number_of_threads(target, make_layer, make_batch, dtype, units, lengths):
+def test_any_number_of_threads(make_layer, make_batch, dtype, units, lengths):
     layer = make_layer(6, units, dtype=dtype, num_layers=2, bidirectional=True)
     batch = make_batch(layer, lengths)
-    X, state, _, _ = batch
+    X, state, _, _, extras = batch
     one = train(layer, batch, threads=1)
-    called = bits(*layer(X, state, threads=1))
+    called = bits(*layer(X, state, **extras, threads=1))
     assert called == one[: len(called)]
     for threads in (2, 3, 8):
         assert train(layer, batch, threads) == one
-        assert bits(*layer(X, state, threads=threads)) == called
+        assert bits(*layer(X, state, **extras, threads=threads)) == called
 
 
 @pytest.mark.parametrize(("units", "lengths"), PATHS.values(), ids=PATHS)
@@ -76,7 +90,7 @@ def test_a_batch_is_the_sum_of_its_sequences(make_layer, make_batch, units, leng
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_company_and_order(target, make_layer, make_batch, dtype):
+def test_any_company_and_order(make_layer, make_batch, dtype):
     layer = make_layer(5, 19, dtype=dtype, num_layers=2, bidirectional=True)
     lengths = [4, 0, 1, 7, 3, 7, 2]
     batch = make_batch(layer, lengths)
@@ -90,10 +104,10 @@ def test_any_company_and_order(target, make_layer, make_batch, dtype):
 
 def one_by_one(layer, batch):
     """Bits of the outputs, states and input gradients of each sequence."""
-    X, state, dY, dstate = batch
-    Y, after, tape = layer.forward(X, state)
+    X, state, dY, dstate, extras = batch
+    Y, after, tape = layer.forward(X, state, **extras)
     dX, dbefore, _ = layer.backward(tape, dY, dstate)
-    called, final = layer(X, state)
+    called, final = layer(X, state, **extras)
     assert bits(Y, after) == bits(called, final)
     return [
         bits([Y[j], dX[j]], (s[:, j] for s in after), (s[:, j] for s in dbefore))
@@ -115,7 +129,7 @@ def test_many_slabs_and_windows(make_layer, make_batch):
 def test_padding_never_matters(make_layer, make_batch):
     layer = make_layer(3, 9, bidirectional=True)
     lengths = [4, 0, 6, 1]
-    X, state, _, _ = make_batch(layer, lengths)
+    X, state, *_ = make_batch(layer, lengths)
     wanted = bits(*layer(X, state))
     for filler in (np.nan, np.inf, 0.0, 1e30):
         padded = np.full((4, 8, 3), filler, np.float32)

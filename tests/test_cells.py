@@ -5,18 +5,14 @@ import math
 import numpy as np
 import pytest
 import reference
+from conftest import FACTS
 
 import lstmc
-
-SQUASH = {"tanh": np.tanh, "identity": lambda c: c}
-LENGTHS = {"one step": [1, 1, 1], "ragged": [4, 0, 1, 7, 3], "equal": [5, 5]}
 
 
 @pytest.mark.parametrize("row", lstmc.cells(), ids=lambda row: row["name"])
 def test_the_reference_has_every_cell(row):
-    assert hasattr(reference, row["name"]), (
-        f"add the equations of {row['name']} to tests/reference.py"
-    )
+    assert callable(reference.find(row["name"]))
 
 
 def tolerance(layer, steps):
@@ -28,17 +24,13 @@ def tolerance(layer, steps):
     return 4 * np.finfo(np.float32).eps * math.sqrt(k) * growth
 
 
-def expected(layer, option, X, state):
+def expected(layer, X, state, extras):
     """Outputs of each sequence and final states, in float64."""
-    cell, activation = option
-    step = getattr(reference, cell)
-    parameters = {k: v.astype(np.float64) for k, v in layer.parameters.items()}
     Y, after = [], [np.zeros(s.shape) for s in state]
     for j, x in enumerate(X):
         own = [s[:, j].astype(np.float64) for s in state]
-        y, final = reference.layers(
-            step, x.astype(np.float64), own, parameters, SQUASH[activation]
-        )
+        more = {name: array[j].astype(np.float64) for name, array in extras.items()}
+        y, final = reference.layers(layer, x.astype(np.float64), own, **more)
         Y.append(y)
         for whole, part in zip(after, final, strict=True):
             whole[:, j] = part
@@ -51,26 +43,49 @@ def assert_close(got, wanted, limit):
     assert np.abs(got - wanted).max(initial=0) <= limit * size
 
 
-@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["one-way", "both-ways"])
-@pytest.mark.parametrize("num_layers", [1, 2])
+# Inputs, units, layers, both directions, lengths.
+SHAPES = [
+    (1, 1, 1, True, [1, 1, 1]),
+    (3, 7, 2, False, [4, 0, 1, 7, 3]),
+    (5, 16, 1, True, [5, 5]),
+    (17, 19, 2, True, [4, 0, 1, 7, 3]),
+]
+
+
+def check(layer, batch, extras):
+    X, state, _, _ = batch
+    Y, after = layer(X, state, **extras)
+    wanted, final = expected(layer, X, state, extras)
+    limit = tolerance(layer, max(map(len, X)))
+    for y, w in zip(Y, wanted, strict=True):
+        assert_close(y, w, limit)
+    for s, w in zip(after, final, strict=True):
+        assert_close(s, w, limit)
+
+
+@pytest.mark.every_cell
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_outputs_and_states(
-    option, target, make_layer, make_batch, dtype, num_layers, bidirectional, lengths
-):
-    for inputs, units in [(1, 1), (3, 7), (5, 16), (17, 19)]:
+def test_outputs_and_states(option, target, make_layer, make_batch, make_extras, dtype):
+    for inputs, units, num_layers, bidirectional, lengths in SHAPES:
         layer = make_layer(
             inputs, units, dtype=dtype, num_layers=num_layers,
             bidirectional=bidirectional,
         )  # fmt: skip
-        X, state, _, _ = make_batch(layer, lengths)
-        Y, after = layer(X, state)
-        wanted, final = expected(layer, option, X, state)
-        limit = tolerance(layer, max(lengths))
-        for y, w in zip(Y, wanted, strict=True):
-            assert_close(y, w, limit)
-        for s, w in zip(after, final, strict=True):
-            assert_close(s, w, limit)
+        check(layer, make_batch(layer, lengths), make_extras(layer, lengths))
+
+
+@pytest.mark.every_cell
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_options(option, make_layer, make_batch, make_extras, dtype):
+    facts, lengths = FACTS[option[0]], [4, 0, 1, 7]
+    options = [{"num_heads": 2}, {"num_heads": 3}, {"zoneout": (0.3, 0.1)}]
+    if facts["projects"]:
+        options += [{"proj_size": 5}, {"proj_size": 17, "zoneout": (0.2, 0.6)}]
+    for chosen in options:
+        layer = make_layer(
+            5, 18, dtype=dtype, num_layers=2, bidirectional=True, **chosen
+        )
+        check(layer, make_batch(layer, lengths), make_extras(layer, lengths))
 
 
 def test_no_state_is_zeros(make_layer, make_batch):

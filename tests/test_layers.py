@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import FACTS, STATIC_SIZE, needed_by
 
 from lstmc import Sequences, _core
 from lstmc.layers import Recurrent
@@ -40,13 +41,14 @@ def test_wrong_arguments(wrong, error, said):
         Recurrent(**{"input_size": 3, "hidden_size": 4} | wrong)
 
 
-@pytest.mark.parametrize("row", _core.cells(), ids=lambda row: row["name"])
-def test_a_squash_where_there_is_none(row):
-    if row["squashes"]:
-        assert Recurrent(3, 4, row["name"], output_activation="identity")
+@pytest.mark.parametrize("cell", FACTS)
+def test_a_squash_where_there_is_none(cell):
+    arguments = {"output_activation": "identity", **needed_by(cell)}
+    if FACTS[cell]["squashes"]:
+        assert Recurrent(3, 4, cell, **arguments).output_activation == "identity"
         return
     with pytest.raises(ValueError, match=r"the cell .* has none to choose"):
-        Recurrent(3, 4, row["name"], output_activation="identity")
+        Recurrent(3, 4, cell, **arguments)
 
 
 def test_numpy_integers_are_integers(make_layer):
@@ -151,7 +153,7 @@ def test_parameters_are_read_only_copies(make_layer):
 
 
 def test_names_and_shapes_are_pytorchs(make_layer, option):
-    row = next(row for row in _core.cells() if row["name"] == option[0])
+    row = FACTS[option[0]]
     layer = make_layer(3, 4, num_layers=2, bidirectional=True)
     wanted = {}
     for k, inputs in enumerate((3, 8)):
@@ -159,7 +161,12 @@ def test_names_and_shapes_are_pytorchs(make_layer, option):
             wanted["weight_ih" + end] = (row["w_blocks"] * 4, inputs)
             wanted["weight_hh" + end] = (row["r_blocks"] * 4, 4)
             wanted["bias" + end] = (row["b_blocks"] * 4,)
-    assert {k: v.shape for k, v in layer.parameters.items()} == wanted
+            wanted["vector" + end] = (len(row["vectors"]) * 4,)
+            wanted["weight_static" + end] = (row["statics"] * 4, STATIC_SIZE)
+            wanted["bias_static" + end] = (row["statics"] * 4,)
+    shapes = {name: shape for name, shape in wanted.items() if shape[0]}
+    assert {k: v.shape for k, v in layer.parameters.items()} == shapes
+    assert layer.n_parameters == sum(map(np.prod, shapes.values()))
 
 
 def test_load_parameters(make_layer):
@@ -176,26 +183,29 @@ def test_load_parameters(make_layer):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda p: p.pop("bias_l0"), "parameters: expected .*bias_l0.*, got"),
-        (lambda p: p.update(bias_l1=p["bias_l0"]), "parameters: .*got .*bias_l1"),
-        (lambda p: p.update(bias_l0=p["bias_l0"][1:]), "bias_l0: expected shape"),
-        (lambda p: p["weight_hh_l0"].fill(np.nan), "weight_hh_l0: expected finite"),
-        (lambda p: p["weight_ih_l0"].fill(np.inf), "weight_ih_l0: expected finite"),
+        (lambda p, k: p.pop(k), "parameters: expected .*{}.*, got"),
+        (lambda p, k: p.update({k + "1": p[k]}), "parameters: .*got .*{}1"),
+        (lambda p, k: p.update({k: p[k][1:]}), "{}: expected shape"),
+        (lambda p, k: p[k].fill(np.nan), "{}: expected finite"),
+        (lambda p, k: p[k].fill(np.inf), "{}: expected finite"),
     ],
 )
 def test_refused_parameters_change_nothing(make_layer, spoil, said):
     layer = make_layer(3, 4)
     before = layer.weights.tobytes()
     parameters = {k: v.copy() for k, v in layer.parameters.items()}
-    spoil(parameters)
-    with pytest.raises(ValueError, match=said):
-        layer.load_parameters(parameters)
-    assert layer.weights.tobytes() == before
+    for name in parameters:
+        spoilt = {k: v.copy() for k, v in parameters.items()}
+        spoil(spoilt, name)
+        with pytest.raises(ValueError, match=said.format(name)):
+            layer.load_parameters(spoilt)
+        assert layer.weights.tobytes() == before
 
 
 def test_the_seed_decides(option):
     def weights(seed):
-        return Recurrent(3, 9, option[0], random_state=seed).weights.tobytes()
+        layer = Recurrent(3, 9, option[0], random_state=seed, **needed_by(option[0]))
+        return layer.weights.tobytes()
 
     assert weights(1) == weights(1) != weights(2)
     assert weights(np.random.default_rng(1)) == weights(1)
@@ -222,7 +232,7 @@ def test_penalised_is_everything_but_biases(make_layer):
     for part in layer.penalised:
         layer.weights[part] = 1
     for name, array in layer.parameters.items():
-        assert (array == (0 if name.startswith("bias") else 1)).all(), name
+        assert (array == name.startswith("weight")).all(), name
 
 
 # --- copies ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from conftest import needed_by
 
 from lstmc import _core
 from lstmc.layers import Recurrent
@@ -17,7 +18,7 @@ needs_proc = pytest.mark.skipif(
 def test_sizes_beyond_any_address(option, sizes):
     cell, _ = option
     with pytest.raises(MemoryError, match="does not fit an address"):
-        Recurrent(*sizes, cell=cell)
+        Recurrent(*sizes, cell=cell, **needed_by(cell))
 
 
 def test_a_tape_beyond_any_address():

@@ -84,6 +84,7 @@ const Cell NAME(lstm) = {
     .state = states,
     .extras = 1,
     .squashes = 1,
+    .projects = 1,
     .forward = forward,
     .backward = backward,
 };

@@ -40,8 +40,10 @@ extern "C" {
 
 #define LSTMC_VERSION "0.1.0"
 #define LSTMC_ALIGNMENT 64
-#define LSTMC_MAX_STATES 4
+#define LSTMC_MAX_STATES 5
 #define LSTMC_MAX_COLUMNS 8
+#define LSTMC_MAX_VECTORS 16
+#define LSTMC_MAX_HEADS 16
 
 enum { LSTMC_FLOAT32, LSTMC_FLOAT64 };
 
@@ -72,11 +74,21 @@ typedef struct {
     int w[LSTMC_MAX_COLUMNS]; /* which block of rows of W makes a column, -1: none */
     int r[LSTMC_MAX_COLUMNS]; /* the same of R */
     int b[LSTMC_MAX_COLUMNS]; /* the same of b */
+    int from[LSTMC_MAX_COLUMNS]; /* the first row state that R reads, from block r on */
+    int reads[LSTMC_MAX_COLUMNS]; /* row states read, a block each; 0: the late row */
     int w_blocks, r_blocks, b_blocks;
     int states;
     const char *state[LSTMC_MAX_STATES];
-    int saved;    /* reals that forward keeps, per step and unit */
+    int rows; /* states that R reads, and h */
+    int row[LSTMC_MAX_STATES];
+    int vectors; /* weights of one number for each unit */
+    const char *vector[LSTMC_MAX_VECTORS];
+    int saved; /* reals that forward keeps, per step and unit */
     int squashes; /* takes an output squash: tanh or the identity */
+    int projects; /* takes a projection */
+    int timed; /* needs lstmc_call.time */
+    int statics; /* the last states are maps of static features, and stay */
+    int whole; /* reduces over the units, so that threads cannot share them */
 } lstmc_cell;
 
 LSTMC_API int lstmc_cell_count(void);
@@ -85,15 +97,37 @@ LSTMC_API int lstmc_describe_cell(int cell, lstmc_cell *out);
 /* --- a recurrent layer ----------------------------------------------------------- */
 
 typedef struct {
-    int cell;  /* row of the registry */
+    int cell; /* row of the registry */
     int dtype; /* LSTMC_FLOAT32, LSTMC_FLOAT64 */
-    ptrdiff_t inputs, units;
-    int directions;      /* 1, or 2: bidirectional */
+    ptrdiff_t inputs, units; /* units of a head */
+    int directions; /* 1, or 2: bidirectional */
+    int heads; /* that do not feed one another; 0: one */
+    ptrdiff_t projection; /* features of h; 0: the units */
     int identity_output; /* the output squash is the identity */
+    int truncated; /* backward: no gradient from a step to the one before but through
+                      the states that do not recur, as in 1997 */
 } lstmc_layer;
 
+/* The weights of one head in one direction, in rows. NULL: where there are none. */
 typedef struct {
-    const void *weights;                  /* packed, aligned */
+    void *w; /* (w_blocks * units, inputs) */
+    void *r; /* (r_blocks * units, units or projection) */
+    void *b; /* (b_blocks * units) */
+    void *v; /* (vectors * units) */
+    void *p; /* (projection, units) */
+} lstmc_weights;
+
+/* Noise on the states. Masks are Philox 4x32-10 of (seed, stream, index). */
+typedef struct {
+    double zoneout_h, zoneout_c; /* share of h, of c that keeps its value at a step */
+    double
+        recurrent_dropout; /* share of h that R does not see, the same at all steps */
+    uint64_t seed, stream;
+    int sampling; /* 1: masks are drawn; 0: their expectation */
+} lstmc_noise;
+
+typedef struct {
+    const void *weights; /* packed, aligned */
     const void *before[LSTMC_MAX_STATES]; /* (samples, units) each; NULL: zeros */
     void *after[LSTMC_MAX_STATES]; /* (samples, units) each; NULL: not wanted */
     void *tape; /* aligned; NULL: inference */
@@ -108,11 +142,13 @@ typedef struct {
     ptrdiff_t samples;
     const ptrdiff_t *offsets; /* (samples + 1) */
     const void *x; /* (steps of all samples, inputs) */
-    void *y; /* (steps, directions * units); forward writes, backward
-                                 reads; NULL: not wanted (inference only) */
-    const void *dy; /* (steps, directions * units); NULL: zeros */
+    const void *time; /* (steps) elapsed since the step before, of a timed cell */
+    void *y; /* (steps, directions * heads * width), width: projection or units;
+                forward writes, backward reads; NULL: not wanted (inference only) */
+    const void *dy; /* as y; NULL: zeros */
     void *dx; /* (steps, inputs); NULL: not wanted */
-    lstmc_direction direction[2];
+    lstmc_direction direction[2 * LSTMC_MAX_HEADS]; /* (directions, heads) */
+    lstmc_noise noise;
     int threads; /* 0: the default */
     /* Asked by the calling thread every 50 ms: not 0 ends the call. NULL: never. */
     int (*poll)(void *data);
@@ -127,11 +163,9 @@ LSTMC_API int lstmc_tape_size(const lstmc_layer *, ptrdiff_t steps, ptrdiff_t *r
 LSTMC_API int lstmc_checkpoint_size(const lstmc_layer *, ptrdiff_t samples,
                                     const ptrdiff_t *offsets, ptrdiff_t *reals);
 
-/* w (w_blocks * units, inputs), r (r_blocks * units, units), b (b_blocks * units). */
-LSTMC_API int lstmc_pack(const lstmc_layer *, const void *w, const void *r,
-                         const void *b, void *packed);
-LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed, void *w, void *r,
-                           void *b);
+LSTMC_API int lstmc_pack(const lstmc_layer *, const lstmc_weights *, void *packed);
+LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed,
+                           const lstmc_weights *);
 
 LSTMC_API int lstmc_forward(lstmc_call *);
 LSTMC_API int lstmc_backward(lstmc_call *);
@@ -164,13 +198,16 @@ typedef struct lstmc_stream lstmc_stream;
 /* A multiple of LSTMC_ALIGNMENT. */
 LSTMC_API int lstmc_stream_size(const lstmc_layer *, int count, ptrdiff_t samples,
                                 ptrdiff_t *bytes);
-/* weights: packed, of each layer. All states are zeros. threads: at most, 0: the
- * default; small steps take one. */
+/* weights: packed, of each layer, head by head. All states are zeros. noise: whose
+ * expectation is taken; NULL: none. threads: at most, 0: the default; small steps take
+ * one. */
 LSTMC_API int lstmc_stream_open(const lstmc_layer *, const void *const *weights,
-                                int count, ptrdiff_t samples, int threads,
-                                lstmc_stream *);
-/* x (samples, inputs of the first layer), y (samples, units of the last). */
-LSTMC_API void lstmc_stream_step(lstmc_stream *, const void *x, void *y);
+                                int count, ptrdiff_t samples, const lstmc_noise *noise,
+                                int threads, lstmc_stream *);
+/* x (samples, inputs of the first layer), y (samples, outputs of the last), time
+ * (samples) elapsed since the step before; NULL: no cell is timed. */
+LSTMC_API void lstmc_stream_step(lstmc_stream *, const void *x, const void *time,
+                                 void *y);
 /* The states of samples first ... first + count - 1 become zeros, in all layers. */
 LSTMC_API int lstmc_stream_reset(lstmc_stream *, ptrdiff_t first, ptrdiff_t count);
 /* states: an array (samples, units of the layer) for each state of its cell; get: NULL

@@ -2,8 +2,6 @@
  * then dx; after each window of steps the weight gradient over all its rows at once. */
 #include "job.h"
 
-static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
-
 /* Steps of a single row that go into one product for dx. */
 #define STEPS_AT_ONCE 64
 
@@ -13,44 +11,89 @@ static idx block_size(const Sequence *s)
     return panels_of(s->plan.inputs) * rows * PANEL;
 }
 
+/* States, what zoneout keeps of them, the gradient of the late row, and that of a
+ * masked h. */
+static idx state_count(const Sequence *s)
+{
+    idx count = s->plan.cell->states + (s->plan.late_panels > 0) +
+                (s->noise.recurrent_dropout > 0);
+    for (int k = 0; k < s->plan.cell->states; ++k)
+        count += s->zoned[k];
+    return count;
+}
+
 idx NAME(backward_scratch)(const Sequence *s)
 {
-    return s->plan.cell->states * state_size(&s->plan, slab_rows(s, 0)) + block_size(s);
+    const idx rows = slab_rows(s, 0);
+    return state_count(s) * state_size(&s->plan, rows) + block_size(s) +
+           s->plan.cell->vectors * state_size(&s->plan, rows) +
+           s->members * panels_of(rows) * PANEL;
 }
 
 static void lay_out(Job *job, real *scratch)
 {
     const Plan *plan = &job->s->plan;
-    for (int k = 0; k < plan->cell->states; ++k, scratch += state_size(plan, job->rows))
-        job->state[k] = scratch;
-    job->block = scratch;
+    const idx size = state_size(plan, job->rows);
+    for (int k = 0; k < plan->cell->states; ++k) {
+        job->state[k] = scratch, scratch += size;
+        if (job->s->zoned[k])
+            job->kept[k] = scratch, scratch += size;
+    }
+    if (plan->late_panels > 0)
+        job->d_late = scratch, scratch += size;
+    if (job->s->noise.recurrent_dropout > 0)
+        job->masked = scratch, scratch += size;
+    job->dv = scratch;
+    job->block = job->dv + plan->cell->vectors * size;
+    job->time = job->block + block_size(job->s) +
+                job->share.member * panels_of(slab_rows(job->s, 0)) * PANEL;
 }
 
-/* dh += R' da of the step after, for the own panels; `after` rows ran that step. */
-static void pull_hidden(const Job *job, const real *tape, idx after)
+/* ds += R' da of the step after for row state k and its panels first .. last; `after`
+ * rows ran that step. */
+static void pull_row(const Job *job, int k, idx first, idx last, const real *tape,
+                     idx after)
 {
     const Plan *plan = &job->s->plan;
-    const idx depth = plan->panels * plan->h_count * PANEL, size = job->rows * PANEL;
-    real *dh = job->state[0] + job->first * size;
+    const int columns = plan->reader[k].count;
+    const idx depth = plan->panels * columns * PANEL, size = job->rows * PANEL;
+    const int state = plan->row[k].state, masked = state == 0 && job->d->mask;
+    real *ds = (masked ? job->masked : job->state[state]) + first * size;
     const Product product = {
         .rows = after,
-        .panels = job->last - job->first,
+        .panels = last - first,
         .groups = 1,
-        .a = tape + plan->h_first * PANEL,
+        .a = tape + plan->reader[k].first * PANEL,
         .a_row = plan->slots * PANEL,
         .runs = plan->panels,
-        .run = plan->h_count * PANEL,
+        .run = columns * PANEL,
         .skip = after * plan->slots * PANEL,
-        .b = job->d->transposed_h + job->first * depth * PANEL,
+        .b = job->d->transposed.state[k] + first * depth * PANEL,
         .b_panel = depth * PANEL,
-        .start = dh,
-        .start_panel = size,
-        .start_row = PANEL,
-        .c = dh,
+        .start = masked ? no_start() : ds,
+        .start_panel = masked ? 0 : size,
+        .start_row = masked ? 0 : PANEL,
+        .c = ds,
         .c_panel = size,
         .c_row = PANEL,
     };
     NAME(product)(&product);
+}
+
+/* What the step after says about the row states, for the own panels. */
+static void pull_rows(const Job *job, const real *tape, idx after)
+{
+    const Plan *plan = &job->s->plan;
+    for (int k = 0; k < plan->rows && !job->s->truncated; ++k) {
+        if (plan->reader[k].count == 0)
+            continue;
+        const int is_h = plan->row[k].state == 0;
+        const idx first = is_h ? own_output(job, 0) : job->first;
+        const idx last = is_h ? own_output(job, 1) : job->last;
+        pull_row(job, k, first, last, tape, after);
+        if (is_h && job->d->mask)
+            NAME(add_masked)(job, first, last, after);
+    }
 }
 
 static void add_panel(const real *from, idx width, real *to)
@@ -66,30 +109,99 @@ static void add_panel(const real *from, idx width, real *to)
 static void add_output_gradient(const Job *job, idx t, idx active, idx p)
 {
     const Sequence *s = job->s;
-    const idx n = s->plan.units, width = min_idx(PANEL, n - p * PANEL);
+    const idx width = min_idx(PANEL, s->plan.outputs - p * PANEL);
     real *dh = job->state[0] + p * job->rows * PANEL;
-    for (idx r = 0; s->dy && r < active; ++r) {
-        const idx row = step_of(job, r, t) * s->directions + job->side;
-        add_panel(s->dy + row * n + p * PANEL, width, dh + r * PANEL);
+    for (idx r = 0; s->dy && r < active; ++r)
+        add_panel(s->dy + output_of(job, r, t) + p * PANEL, width, dh + r * PANEL);
+}
+
+/* P' of `panels` panels of units from p on. */
+static void run_cell(const Job *job, idx p, idx panels, idx active, real *tape,
+                     int stage)
+{
+    const Sequence *s = job->s;
+    const Plan *plan = &s->plan;
+    const int vectors = plan->cell->vectors;
+    const idx s_panel = job->rows * PANEL;
+    Step step = {
+        .rows = active,
+        .panels = panels,
+        .slots = plan->slots,
+        .a = tape + p * active * plan->slots * PANEL,
+        .a_panel = active * plan->slots * PANEL,
+        .s_panel = s_panel,
+        .d_late = job->d_late ? job->d_late + p * s_panel : NULL,
+        .v = job->d->weights + bias_offset(plan, p) + plan->cell->columns * PANEL,
+        .v_panel = biases_of(plan) * PANEL,
+        .dv = job->dv + p * vectors * s_panel,
+        .dv_panel = vectors * s_panel,
+        .vectors = vectors,
+        .time = job->time,
+        .units = plan->units,
+        .stage = stage,
+        .identity = s->identity,
+        .truncated = s->truncated,
+    };
+    for (int k = 0; k < plan->cell->states; ++k)
+        step.s[k] = job->state[k] + p * s_panel;
+    if (plan->projected)
+        step.s[0] = job->d_late + p * s_panel;
+    plan->cell->backward(step);
+}
+
+/* The gradients at the states are whole before P' of the first stage: of h for its own
+ * panels, of all others for the own units. */
+static void complete_states(const Job *job, idx t, idx active, idx p, int is_h)
+{
+    if (is_h)
+        add_output_gradient(job, t, active, p);
+    for (int k = !is_h; job->s->zoning && k < (is_h ? 1 : job->s->plan.cell->states);
+         ++k)
+        NAME(zone_backward)(job, t, active, p, k);
+}
+
+static void add_kept(const Job *job, idx active)
+{
+    for (int k = 0; k < job->s->plan.cell->states; ++k) {
+        const idx last = k ? job->last : own_output(job, 1);
+        for (idx p = k ? job->first : own_output(job, 0); p < last; ++p)
+            NAME(add_kept)(job, active, p, k);
     }
+}
+
+static void run_stages(const Job *job, idx t, idx active, real *tape)
+{
+    const Plan *plan = &job->s->plan;
+    for (idx p = own_output(job, 0); p < own_output(job, 1); ++p)
+        complete_states(job, t, active, p, 1);
+    for (idx p = job->first; p < job->last; ++p)
+        complete_states(job, t, active, p, 0);
+    if (plan->projected)
+        NAME(keep_projected)(job, active, tape);
+    else
+        run_cell(job, job->first, job->last - job->first, active, tape, 1);
+    NAME(late_backward)(job, active, tape);
+    run_cell(job, job->first, job->last - job->first, active, tape, 0);
 }
 
 static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx size = active * plan->slots * PANEL;
-    pull_hidden(job, tape + plan->panels * size, after);
-    for (idx p = job->first; p < job->last; ++p) {
-        Step step = {.rows = active,
-                     .panels = 1,
-                     .slots = plan->slots,
-                     .identity = job->s->identity,
-                     .a = tape + p * size};
-        for (int k = 0; k < plan->cell->states; ++k)
-            step.s[k] = job->state[k] + p * job->rows * PANEL;
-        add_output_gradient(job, t, active, p);
-        plan->cell->backward(step);
-    }
+    pull_rows(job, tape + plan->panels * active * plan->slots * PANEL, after);
+    note_time(job, t, active);
+    const idx at_once = plan->cell->whole ? plan->panels : 1;
+    if (plan->late_panels > 0)
+        run_stages(job, t, active, tape);
+    else
+        for (idx p = job->first; p < job->last; p += at_once) {
+            for (idx q = p; q < p + at_once; ++q) {
+                complete_states(job, t, active, q, 1);
+                complete_states(job, t, active, q, 0);
+            }
+            run_cell(job, p, at_once, active, tape, 0);
+        }
+    if (job->s->zoning)
+        add_kept(job, active);
 }
 
 /* dx = W' da, each of a crew for panels of inputs of its own: for `active` rows of step
@@ -110,9 +222,9 @@ static void pull_input(const Job *job, idx t, idx steps, idx active, const real 
         .runs = plan->panels,
         .run = plan->x_count * PANEL,
         .skip = active * plan->slots * PANEL,
-        .b = job->d->transposed_x + first * depth * PANEL,
+        .b = job->d->transposed.x + first * depth * PANEL,
         .b_panel = depth * PANEL,
-        .start = zeros,
+        .start = no_start(),
         .c = job->block + first * rows * PANEL,
         .c_panel = rows * PANEL,
         .c_row = PANEL,
@@ -148,6 +260,7 @@ static void note_rows(const Job *job, idx t, idx active, const real *tape,
             .da_panel = active * plan->slots * PANEL,
             .x = s->x + step_of(job, r, t) * plan->inputs,
             .h = hidden_of(job, r, t),
+            .mask = sample_row(job, 0, job->d->mask, r),
         };
     }
 }
@@ -161,7 +274,7 @@ static void store_before(const Job *job)
             if (job->d->d_before[k])
                 store_state(job, k, r,
                             job->d->d_before[k] +
-                                job->s->sample[row_of(job, r)] * plan->units);
+                                job->s->sample[row_of(job, r)] * width_of(plan, k));
 }
 
 /* Steps first <= t < last of job k. */
@@ -170,10 +283,14 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
     const Plan *plan = &s->plan;
     Job job = make_job(s, k, share);
     lay_out(&job, s->scratch + k * s->scratch_size);
-    if (last == s->steps)
+    if (last == s->steps) {
+        const idx size = plan->cell->vectors * job.rows * PANEL;
+        memset(job.dv + job.first * size, 0,
+               (size_t)((job.last - job.first) * size) * sizeof(real));
         EACH_OWN_ROW (&job, r, job.rows)
             for (int j = 0; j < plan->cell->states; ++j)
-                load_state(&job, j, r, sample_row(&job, job.d->d_after[j], r));
+                load_state(&job, j, r, sample_row(&job, j, job.d->d_after[j], r));
+    }
     wait_for_crew(&job);
     idx active = 0;
     while (active < job.rows && length_of(&job, active) > last)
@@ -194,29 +311,59 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         if (job.d->dx && job.rows > 1)
             pull_input(&job, t, 1, active, tape);
         note_rows(&job, t, active, tape,
-                  s->row_table[job.side] + s->total[t] - s->total[first]);
+                  s->row_table + job.part * s->table_size + s->total[t] -
+                      s->total[first]);
     }
     if (job.d->dx && job.rows == 1)
         pull_inputs(&job, first, min_idx(last, length_of(&job, 0)), tape);
     if (first == start)
-        pull_hidden(&job, tape, active);
+        pull_rows(&job, tape, active);
     if (first == 0)
         store_before(&job);
+}
+
+/* The sums of the rows, in an order that slabs do not change, to the gradient. */
+static void add_vector_gradients(const Sequence *s)
+{
+    const Plan *plan = &s->plan;
+    const idx size = plan->cell->vectors * PANEL;
+#pragma omp for schedule(static)
+    for (idx item = 0; item < s->parts * plan->panels; ++item) {
+        const idx part = item / plan->panels, p = item % plan->panels;
+        real *to = s->direction[part].gradient + bias_offset(plan, p) +
+                   plan->cell->columns * PANEL;
+        for (idx row = 0; row < s->rows; ++row) {
+            const idx k = part * s->slabs + row % s->slabs;
+            Job job = make_job(s, k, (Share){.members = 1});
+            lay_out(&job, s->scratch + k * s->scratch_size);
+            const real *dv = job.dv + (p * job.rows + row / s->slabs) * size;
+            for (idx j = 0; j < size; ++j)
+                to[j] += dv[j];
+        }
+    }
+}
+
+static void add_input_gradients(const Sequence *s)
+{
+    const idx reals = s->total[s->steps] * s->plan.inputs;
+#pragma omp for schedule(static)
+    for (idx j = 0; j < reals; ++j)
+        for (int part = 1; part < s->parts; ++part)
+            s->direction[0].dx[j] += s->direction[part].dx[j];
 }
 
 void NAME(sequence_backward)(const Sequence *s)
 {
     const idx window = window_steps(s);
-    const idx reals = s->total[s->steps] * s->plan.inputs;
 #pragma omp parallel num_threads(s->threads)
     {
         const FloatMode mode = flush_denormals();
         const Place place = my_place(s);
-        for (int side = 0; side < s->directions; ++side) {
-            const Direction *d = s->direction + side;
-            NAME(transpose_weights)(&s->plan, d->weights, d->transposed_h,
-                                    d->dx ? d->transposed_x : NULL);
-        }
+        for (int part = 0; part < s->parts; ++part)
+            NAME(transpose_weights)(&s->plan, s->direction[part].weights,
+                                    &s->direction[part].transposed);
+        if (s->direction[0].mask)
+            NAME(draw_masks)(s);
         NAME(clear_gradient)(s); /* all wait for one another at its end */
         for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
             const idx first = max_idx(0, last - window);
@@ -231,11 +378,10 @@ void NAME(sequence_backward)(const Sequence *s)
             NAME(weight_gradient)(s, rows);
             more = first > 0;
         }
-        if (s->directions == 2 && s->direction[0].dx) {
-#pragma omp for schedule(static)
-            for (idx j = 0; j < reals; ++j)
-                s->direction[0].dx[j] += s->direction[1].dx[j];
-        }
+        if (s->plan.cell->vectors > 0)
+            add_vector_gradients(s);
+        if (s->parts > 1 && s->direction[0].dx)
+            add_input_gradients(s);
         restore_mode(mode);
     }
 }

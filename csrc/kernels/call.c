@@ -13,17 +13,22 @@ static const Cell *const cells[] = {CELLS(REFER)};
 
 enum { CELL_COUNT = sizeof cells / sizeof *cells };
 
-static int blocks(const Cell *cell, int which)
+/* Blocks of W, of R and of b that a cell has. */
+static void count_blocks(const Cell *cell, lstmc_cell *out)
 {
-    int most = NONE;
     for (int g = 0; g < cell->columns; ++g) {
         const Column *column = cell->column + g;
-        const int block = which == 'w'   ? column->w
-                          : which == 'r' ? column->r
-                                         : column->b;
-        most = block > most ? block : most;
+        const int reads = column->late ? 1 : reads_of(column);
+        out->w_blocks += column->w != NONE;
+        out->r_blocks += reads;
+        out->b_blocks += column->b != NONE;
+        out->column[g] = column->name;
+        out->w[g] = column->w;
+        out->r[g] = column->r;
+        out->b[g] = column->b;
+        out->from[g] = column->from;
+        out->reads[g] = column->late ? 0 : reads;
     }
-    return most + 1;
 }
 
 static void describe(int k, lstmc_cell *out)
@@ -35,25 +40,28 @@ static void describe(int k, lstmc_cell *out)
                         .source = cell->source,
                         .columns = cell->columns,
                         .states = cell->states,
-                        .w_blocks = blocks(cell, 'w'),
-                        .r_blocks = blocks(cell, 'r'),
-                        .b_blocks = blocks(cell, 'b'),
+                        .rows = cell->rows ? cell->rows : 1,
+                        .vectors = cell->vectors,
                         .saved = cell->columns + cell->extras,
-                        .squashes = cell->squashes};
-    for (int g = 0; g < cell->columns; ++g) {
-        out->column[g] = cell->column[g].name;
-        out->w[g] = cell->column[g].w;
-        out->r[g] = cell->column[g].r;
-        out->b[g] = cell->column[g].b;
-    }
+                        .squashes = cell->squashes,
+                        .projects = cell->projects,
+                        .timed = cell->timed,
+                        .statics = cell->statics,
+                        .whole = cell->whole};
+    count_blocks(cell, out);
     for (int j = 0; j < cell->states; ++j)
         out->state[j] = cell->state[j];
+    for (int j = 0; j < cell->rows; ++j)
+        out->row[j] = cell->row[j].state;
+    for (int j = 0; j < cell->vectors; ++j)
+        out->vector[j] = cell->vector[j];
 }
 
 Plan NAME(plan_of)(const lstmc_layer *layer)
 {
     Plan plan;
-    NAME(make_plan)(&plan, cells[layer->cell], layer->inputs, layer->units);
+    NAME(make_plan)(&plan, cells[layer->cell], layer->inputs, layer->units,
+                    layer->projection);
     return plan;
 }
 
@@ -80,11 +88,11 @@ static idx checkpoint_size(const lstmc_layer *layer, idx samples, const idx *off
     return NAME(checkpoint_size)(&s);
 }
 
-static void pack(const lstmc_layer *layer, void *w, void *r, void *b, void *packed,
+static void pack(const lstmc_layer *layer, const lstmc_weights *weights, void *packed,
                  int to_packed)
 {
     const Plan plan = NAME(plan_of)(layer);
-    NAME(pack)(&plan, w, r, b, packed, to_packed);
+    NAME(pack)(&plan, weights, packed, to_packed);
 }
 
 static void fill_direction(Direction *d, const lstmc_direction *from)
@@ -100,23 +108,74 @@ static void fill_direction(Direction *d, const lstmc_direction *from)
     }
 }
 
+/* Which states zoneout touches: h, and the one named c. */
+static void fill_noise(Sequence *s, const lstmc_noise *noise)
+{
+    s->noise = *noise;
+    if (!noise->sampling)
+        s->noise.recurrent_dropout = 0;
+    for (int k = 0; k < s->plan.cell->states; ++k) {
+        const int is_c = strcmp(s->plan.cell->state[k], "c") == 0;
+        s->zoned[k] =
+            (k == 0 && noise->zoneout_h > 0) || (is_c && noise->zoneout_c > 0);
+        s->zoning |= s->zoned[k];
+    }
+}
+
+/* What describes a sequence of a layer; a stream has it too. */
+Sequence NAME(sequence_of)(const lstmc_layer *layer, const lstmc_noise *noise)
+{
+    const int heads = layer->heads ? layer->heads : 1;
+    Sequence s = {.plan = NAME(plan_of)(layer),
+                  .identity = layer->identity_output,
+                  .truncated = layer->truncated,
+                  .directions = layer->directions,
+                  .heads = heads,
+                  .parts = heads * layer->directions};
+    fill_noise(&s, noise);
+    return s;
+}
+
+static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
+                             Arena *arena)
+{
+    const idx steps = call->offsets[call->samples];
+    const idx inputs = panels_of(s->plan.inputs) * PANEL;
+    const idx units = s->plan.panels * PANEL;
+    s->table_size = min_idx(window_steps(s), longest) * s->rows;
+    s->packed_rows = take(arena, s->parts * NAME(packed_rows_size)(s), sizeof(real));
+    s->row_table = take(arena, s->parts * s->table_size, sizeof(StepRow));
+    for (int part = 0; part < s->parts; ++part) {
+        Direction own, *d = arena->base ? s->direction + part : &own;
+        Transposed *transposed = &d->transposed;
+        for (int k = 0; k < s->plan.rows; ++k)
+            transposed->state[k] =
+                take(arena, NAME(transposed_size)(&s->plan, k), sizeof(real));
+        transposed->x = take(arena, inputs * units * s->plan.x_count, sizeof(real));
+        transposed->late =
+            take(arena, NAME(transposed_size)(&s->plan, NONE), sizeof(real));
+        if (!call->dx)
+            transposed->x = NULL;
+        else
+            d->dx = part ? take(arena, steps * s->plan.inputs, sizeof(real)) : call->dx;
+    }
+}
+
 /* The arrays of a call; their place in the workspace when there is one. */
 static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int backward,
                         Arena *arena)
 {
-    Sequence s = {.plan = NAME(plan_of)(&call->layer),
-                  .identity = call->layer.identity_output,
-                  .directions = call->layer.directions,
-                  .rows = call->samples,
-                  .steps = longest,
-                  .slabs = call->slabs,
-                  .threads = team.threads,
-                  .members = team.members,
-                  .offset = call->offsets,
-                  .x = call->x,
-                  .y = call->y,
-                  .dy = call->dy};
-    const idx steps = call->offsets[call->samples];
+    Sequence s = NAME(sequence_of)(&call->layer, &call->noise);
+    s.rows = call->samples;
+    s.steps = longest;
+    s.slabs = call->slabs;
+    s.threads = team.threads;
+    s.members = team.members;
+    s.offset = call->offsets;
+    s.x = call->x;
+    s.time = s.plan.cell->timed ? call->time : NULL;
+    s.y = call->y;
+    s.dy = call->dy;
     const int training = call->direction[0].tape != NULL;
     s.segment =
         training && call->checkpoint ? NAME(segment_steps)(&s) : max_idx(1, longest);
@@ -126,29 +185,23 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.total = take(arena, longest + 1, sizeof(idx));
     for (int side = 0; side < s.directions; ++side)
         s.origin[side] = take(arena, s.rows, sizeof(idx));
-    s.barrier = take(arena, s.slabs * s.directions, sizeof(Barrier));
+    s.barrier = take(arena, s.slabs * s.parts, sizeof(Barrier));
     s.poll = take(arena, 1, sizeof(Poll));
+    s.direction = take(arena, s.parts, sizeof(Direction));
     s.scratch_size = (backward ? NAME(backward_scratch)(&s) : 0) +
                      (!backward || again ? NAME(forward_scratch)(&s) : 0);
-    s.scratch = take(arena, s.slabs * s.directions * s.scratch_size, sizeof(real));
-    for (int side = 0; side < s.directions; ++side)
-        fill_direction(s.direction + side, call->direction + side);
-    for (int side = 0; again && side < s.directions; ++side)
-        s.direction[side].checkpoints = s.direction[side].tape + NAME(segment_tape)(&s);
-    if (!backward)
-        return s;
-    const idx inputs = panels_of(s.plan.inputs) * PANEL, units = s.plan.panels * PANEL;
-    const idx window = min_idx(window_steps(&s), longest) * s.rows;
-    s.packed_rows =
-        take(arena, s.directions * NAME(packed_rows_size)(&s), sizeof(real));
-    for (int side = 0; side < s.directions; ++side) {
-        Direction *d = s.direction + side;
-        s.row_table[side] = take(arena, window, sizeof(StepRow));
-        d->transposed_h = take(arena, units * units * s.plan.h_count, sizeof(real));
-        d->transposed_x = take(arena, inputs * units * s.plan.x_count, sizeof(real));
-        if (call->dx)
-            d->dx = side ? take(arena, steps * s.plan.inputs, sizeof(real)) : call->dx;
+    s.scratch = take(arena, s.slabs * s.parts * s.scratch_size, sizeof(real));
+    const idx masked = s.noise.recurrent_dropout > 0 ? s.rows * s.plan.outputs : 0;
+    real *mask = take(arena, s.parts * masked, sizeof(real));
+    for (int part = 0; arena->base && part < s.parts; ++part) {
+        Direction *d = s.direction + part;
+        *d = (Direction){.mask = masked ? mask + part * masked : NULL};
+        fill_direction(d, call->direction + part);
+        if (again)
+            d->checkpoints = d->tape + NAME(segment_tape)(&s);
     }
+    if (backward)
+        lay_out_backward(&s, call, longest, arena);
     return s;
 }
 
@@ -180,7 +233,7 @@ static void prepare_rows(const Sequence *s, const lstmc_call *call)
             ((idx *)s->origin[side])[row] = s->offset[j] + (side ? own - 1 : 0);
     }
     *s->poll = (Poll){.ask = call->poll, .data = call->poll_data};
-    memset(s->barrier, 0, (size_t)(s->slabs * s->directions) * sizeof(Barrier));
+    memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
     idx active = s->rows;
     total[0] = 0;
     for (idx t = 0; t < s->steps; ++t) {

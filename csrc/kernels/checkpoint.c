@@ -83,7 +83,7 @@ void NAME(keep_states)(const Job *job, idx t, idx active)
         for (int k = 1; k < plan->cell->states; ++k, to += plan->units)
             for (idx p = job->first; p < job->last; ++p) {
                 const idx width = min_idx(PANEL, plan->units - p * PANEL);
-                memcpy(to + p * PANEL, job->state[k] + (p * job->rows + r) * PANEL,
+                memcpy(to + p * PANEL, state_panel(job, k, p, r),
                        (size_t)width * sizeof(real));
             }
     }
@@ -94,6 +94,6 @@ const real *NAME(find_state)(const Job *job, int k, idx r, idx t)
     if (k == 0)
         return hidden_of(job, r, t);
     if (t == 0)
-        return sample_row(job, job->d->before[k], r);
+        return sample_row(job, k, job->d->before[k], r);
     return checkpoint_of(job, t, r) + (k - 1) * job->s->plan.units;
 }

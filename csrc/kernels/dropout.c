@@ -20,16 +20,21 @@ static void philox(uint32_t counter[4], uint64_t seed)
     }
 }
 
+void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4])
+{
+    random[0] = (uint32_t)block, random[1] = (uint32_t)(block >> 32);
+    random[2] = (uint32_t)stream, random[3] = (uint32_t)(stream >> 32);
+    philox(random, seed);
+}
+
 void NAME(dropout)(void *x_, idx size, double rate, uint64_t seed, uint64_t stream)
 {
     real *x = x_;
     const uint64_t limit = (uint64_t)(rate * 4294967296.0); /* drops below it */
     const real keep = R(1 / (1 - rate));
     for (idx j = 0; j < size; j += 4) {
-        const uint64_t block = (uint64_t)j / 4;
-        uint32_t random[4] = {(uint32_t)block, (uint32_t)(block >> 32),
-                              (uint32_t)stream, (uint32_t)(stream >> 32)};
-        philox(random, seed);
+        uint32_t random[4];
+        NAME(draw)((uint64_t)j / 4, seed, stream, random);
         for (idx k = 0; k < 4 && j + k < size; ++k)
             x[j + k] = random[k] < limit ? 0 : x[j + k] * keep;
     }

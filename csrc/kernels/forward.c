@@ -16,20 +16,41 @@
 
 static idx x_panels(const Plan *plan) { return panels_of(plan->inputs); }
 
-/* An odd number of lines, so that rows lie in different sets of the cache. */
-static idx row_size(const Plan *plan)
+/* Places of a row beside x: the row states, the late row, h itself if R sees a masked
+ * one. */
+static idx places(const Sequence *s)
 {
-    return ((x_panels(plan) + plan->panels) | 1) * PANEL;
+    return s->plan.rows + (s->plan.late_panels > 0) + (s->noise.recurrent_dropout > 0);
 }
 
+/* An odd number of lines, so that rows lie in different sets of the cache. */
+static idx row_size(const Sequence *s)
+{
+    return ((x_panels(&s->plan) + places(s) * s->plan.panels) | 1) * PANEL;
+}
+
+/* All, where the second stage, or P itself, waits for them. */
 static idx panels_at_once(const Plan *plan, idx rows)
 {
-    return min_idx(plan->panels, max_idx(1, BLOCK / rows));
+    if (plan->late_panels > 0 || plan->cell->whole)
+        return plan->panels;
+    return min_idx(plan->panels, max_idx(1, BLOCK / max_idx(1, rows)));
 }
 
 static idx block_size(const Plan *plan, idx rows)
 {
-    return max_idx(BLOCK, rows) * plan->slots * PANEL;
+    return max_idx(BLOCK, rows * panels_at_once(plan, rows)) * plan->slots * PANEL;
+}
+
+/* States that do not lie in rows. */
+static idx panel_states(const Plan *plan) { return plan->cell->states - plan->rows; }
+
+static idx kept_states(const Sequence *s)
+{
+    idx count = 0;
+    for (int k = 0; k < s->plan.cell->states; ++k)
+        count += s->zoned[k] && s->plan.place[k] == NONE;
+    return count;
 }
 
 /* W x of one step, of all units. */
@@ -51,28 +72,41 @@ static idx steps_ahead(const Sequence *s, idx rows)
 idx NAME(forward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
-    return 2 * rows * row_size(&s->plan) +
-           (s->plan.cell->states - 1) * state_size(&s->plan, rows) +
+    return 2 * rows * row_size(s) +
+           (panel_states(&s->plan) + kept_states(s)) * state_size(&s->plan, rows) +
            min_idx(AHEAD_REALS, min_idx(AHEAD_MOST, s->steps) *
                                     wx_size(&s->plan, min_idx(rows, AHEAD_ROWS))) +
-           s->members * block_size(&s->plan, rows);
+           s->members * (block_size(&s->plan, rows) + panels_of(rows) * PANEL);
 }
 
 void NAME(lay_out_job)(Job *job, real *scratch)
 {
-    const Plan *plan = &job->s->plan;
-    job->row = row_size(plan);
-    job->h0 = x_panels(plan) * PANEL; /* aligned, and x just before it */
-    job->x0 = job->h0 - plan->inputs;
+    const Sequence *s = job->s;
+    const Plan *plan = &s->plan;
+    const idx place = place_size(plan), most = slab_rows(s, 0);
+    job->row = row_size(s);
+    job->rows0 = x_panels(plan) * PANEL; /* aligned, and x just before it */
+    job->x0 = job->rows0 - plan->inputs;
+    job->late0 = job->rows0 + plan->rows * place;
+    job->h0 = job->rows0 + plan->place[0] * place;
+    if (s->noise.recurrent_dropout > 0)
+        job->h0 = job->late0 + (plan->late_panels > 0) * place;
     job->xh[0] = scratch;
     job->xh[1] = job->xh[0] + job->rows * job->row;
     real *next = job->xh[1] + job->rows * job->row;
-    for (int k = 1; k < plan->cell->states; ++k, next += state_size(plan, job->rows))
-        job->state[k] = next;
-    job->ahead = steps_ahead(job->s, job->rows);
+    for (int k = 0; k < plan->cell->states; ++k) {
+        if (plan->place[k] != NONE)
+            continue;
+        job->state[k] = next, next += state_size(plan, job->rows);
+        if (s->zoned[k])
+            job->kept[k] = next, next += state_size(plan, job->rows);
+    }
+    job->ahead = steps_ahead(s, job->rows);
     job->wx = next;
     next += job->ahead * wx_size(plan, job->rows);
-    job->block = next + job->share.member * block_size(plan, slab_rows(job->s, 0));
+    const idx size = block_size(plan, most), own = size + panels_of(most) * PANEL;
+    job->block = next + job->share.member * own;
+    job->time = job->block + size;
 }
 
 static void load_states(const Job *job, idx t)
@@ -80,13 +114,10 @@ static void load_states(const Job *job, idx t)
     const Plan *plan = &job->s->plan;
     EACH_OWN_ROW (job, r, job->rows) {
         if (t > 0 && length_of(job, r) <= t)
-            return;
-        const real *h = NAME(find_state)(job, 0, r, t);
-        real *to = job->xh[0] + r * job->row + job->h0;
-        for (idx j = 0; j < plan->panels * PANEL; ++j)
-            to[j] = h && j < plan->units ? h[j] : 0;
-        for (int k = 1; k < plan->cell->states; ++k)
+            break;
+        for (int k = 0; k < plan->cell->states; ++k)
             load_state(job, k, r, NAME(find_state)(job, k, r, t));
+        NAME(mask_row)(job, job->xh[0], r, 0, plan->out_panels);
     }
 }
 
@@ -102,11 +133,10 @@ static void copy_input(const Job *job, idx t, idx active)
 static void copy_output(const Job *job, idx t, idx active)
 {
     const Sequence *s = job->s;
-    const idx n = s->plan.units;
     if (s->y)
         EACH_OWN_ROW (job, r, active)
-            memcpy(s->y + (step_of(job, r, t) * s->directions + job->side) * n,
-                   job->xh[1] + r * job->row + job->h0, (size_t)n * sizeof(real));
+            memcpy(s->y + output_of(job, r, t), job->xh[1] + r * job->row + job->h0,
+                   (size_t)s->plan.outputs * sizeof(real));
 }
 
 /* W x + b of row r and panel p, for the first of the steps ahead. */
@@ -119,7 +149,7 @@ static real *wx_of(const Job *job, idx p, idx r)
 static void look_ahead(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
-    const real *biases = job->d->weights + plan->panels * plan->block;
+    const real *biases = job->d->weights + bias_offset(plan, 0);
     for (idx p = job->first; p < job->last; ++p)
         for (idx r = 0; r < active; ++r)
             for (int i = 0; i < plan->readings; ++i) {
@@ -137,8 +167,7 @@ static void look_ahead(const Job *job, idx t, idx active)
                     .run = plan->inputs,
                     .b = job->d->weights + p * plan->block + reading->offset,
                     .b_panel = reading->k * PANEL,
-                    .start =
-                        biases + (p * plan->cell->columns + reading->first) * PANEL,
+                    .start = biases + (p * biases_of(plan) + reading->first) * PANEL,
                     .start_panel = PANEL,
                     .c = wx_of(job, p, r) + (reading->first - plan->x_first) * PANEL,
                     .c_panel = PANEL,
@@ -152,7 +181,7 @@ static void look_ahead(const Job *job, idx t, idx active)
 static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, real *a)
 {
     const Plan *plan = &job->s->plan;
-    const real *biases = job->d->weights + plan->panels * plan->block;
+    const real *biases = job->d->weights + bias_offset(plan, 0);
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
         Product product = {
@@ -166,9 +195,9 @@ static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, rea
             .b = job->d->weights + p * plan->block + reading->offset,
             .b_panel = reading->k * PANEL,
             .b_group = plan->block,
-            .start = biases + (p * plan->cell->columns + reading->first) * PANEL,
+            .start = biases + (p * biases_of(plan) + reading->first) * PANEL,
             .start_panel = PANEL,
-            .start_group = plan->cell->columns * PANEL,
+            .start_group = biases_of(plan) * PANEL,
             .c = a + reading->first * PANEL,
             .c_panel = PANEL,
             .c_group = rows * plan->slots * PANEL,
@@ -189,42 +218,65 @@ static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, rea
     }
 }
 
+Step NAME(forward_step)(const Job *job, idx p, idx panels, idx active, real *a)
+{
+    const Sequence *s = job->s;
+    const Plan *plan = &s->plan;
+    const idx at = p * PANEL, s_panel = job->rows * PANEL;
+    Step step = {
+        .rows = active,
+        .panels = panels,
+        .slots = plan->slots,
+        .a = a,
+        .a_panel = active * plan->slots * PANEL,
+        .row0 = job->xh[0] + job->rows0 + at,
+        .row1 = job->xh[1] + job->rows0 + at,
+        .h0 = job->xh[0] + job->h0 + at,
+        .h1 = job->xh[1] + (plan->projected ? job->late0 : job->h0) + at,
+        .late = job->xh[1] + job->late0 + at,
+        .row = job->row,
+        .place = place_size(plan),
+        .s_panel = s_panel,
+        .v = job->d->weights + bias_offset(plan, p) + plan->cell->columns * PANEL,
+        .v_panel = biases_of(plan) * PANEL,
+        .time = job->time,
+        .units = plan->units,
+        .identity = s->identity,
+    };
+    for (int k = 0; k < plan->cell->states; ++k)
+        if (plan->place[k] == NONE)
+            step.s[k] = job->state[k] + p * s_panel;
+    return step;
+}
+
 void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const idx at_once = panels_at_once(plan, active), s_panel = job->rows * PANEL;
+    const idx at_once = panels_at_once(plan, active);
     const idx a_panel = active * plan->slots * PANEL;
+    NAME(keep_before)(job, active);
     for (idx p = job->first; p < job->last; p += at_once) {
         const idx panels = min_idx(at_once, job->last - p);
         real *a = tape ? tape + p * a_panel : job->block;
         fill_columns(job, p, panels, t, active, a);
-        plan->cell->forward((Step){
-            .rows = active,
-            .panels = panels,
-            .slots = plan->slots,
-            .identity = job->s->identity,
-            .a = a,
-            .a_panel = a_panel,
-            .h0 = job->xh[0] + job->h0 + p * PANEL,
-            .h1 = job->xh[1] + job->h0 + p * PANEL,
-            .h_row = job->row,
-            .s = {NULL, job->state[1] + p * s_panel, job->state[2] + p * s_panel,
-                  job->state[3] + p * s_panel},
-            .s_panel = s_panel,
-        });
+        plan->cell->forward(NAME(forward_step)(job, p, panels, active, a));
     }
+    if (plan->late_panels > 0)
+        NAME(late_forward)(job, active, tape ? tape + job->first * a_panel : job->block,
+                           tape != NULL);
+    NAME(zone_forward)(job, t, active);
+    for (idx r = 0; job->d->mask && r < active; ++r)
+        NAME(mask_row)(job, job->xh[1], r, own_output(job, 0), own_output(job, 1));
 }
 
 /* Row r has taken its last step (or has none): its states are final. */
 static void store_final(const Job *job, idx r)
 {
-    const idx n = job->s->plan.units, sample = job->s->sample[row_of(job, r)];
-    if (job->d->after[0])
-        memcpy(job->d->after[0] + sample * n, job->xh[0] + r * job->row + job->h0,
-               (size_t)n * sizeof(real));
-    for (int k = 1; k < job->s->plan.cell->states; ++k)
+    const Plan *plan = &job->s->plan;
+    const idx sample = job->s->sample[row_of(job, r)];
+    for (int k = 0; k < plan->cell->states; ++k)
         if (job->d->after[k])
-            store_state(job, k, r, job->d->after[k] + sample * n);
+            store_state(job, k, r, job->d->after[k] + sample * width_of(plan, k));
 }
 
 /* All steps of the run; those from `taped` on leave a tape. `again`: y and the final
@@ -249,6 +301,7 @@ static int run_steps(Job *job, idx taped, int again)
         } else if (((t - job->from) & (job->ahead - 1)) == 0) {
             look_ahead(job, t, active);
         }
+        note_time(job, t, active);
         NAME(run_step)(job, t, active, t < taped ? NULL : tape);
         wait_for_crew(job);
         if (told_to_stop(job, t))
@@ -301,6 +354,8 @@ void NAME(sequence_forward)(const Sequence *s)
     {
         const FloatMode mode = flush_denormals();
         const Place place = my_place(s);
+        if (s->direction[0].mask)
+            NAME(draw_masks)(s);
         EACH_OWN_JOB (s, place, k)
             run_job(s, k, place.share);
         restore_mode(mode);

@@ -24,15 +24,20 @@ typedef struct {
 typedef struct {
     const Sequence *s;
     const Direction *d;
-    int side; /* 0: forward in time, 1: reverse */
+    int part, side; /* side: 0: forward in time, 1: reverse */
     idx slab, rows;
-    idx row, x0, h0; /* reals of a row of [x, h], and where x and h start in it */
-    real *xh[2];     /* (rows, row): [x, h] of this step and of the next */
+    /* A row: x, the row states, the late row, and h itself where R sees less of it;
+     * reals of it, and where x, the row states and h start. */
+    idx row, x0, rows0, h0, late0;
+    real *xh[2]; /* (rows, row): before this step and after it */
     idx ahead;       /* steps whose W x is computed at once; 0: step by step */
     idx from, until; /* the steps of this run */
     real *wx;        /* (own panels, rows, ahead, columns that read x, PANEL) */
-    real *state[MAX_STATES]; /* (panels, rows, PANEL) */
-    real *block; /* scratch of this member */
+    real *state[MAX_STATES]; /* (panels, rows, PANEL); forward: if not in xh */
+    real *kept[MAX_STATES];  /* as state: what zoneout keeps */
+    real *d_late, *masked;   /* as state: backward, of the late row, of a masked h */
+    real *dv;                /* (panels, rows, vectors, PANEL) */
+    real *block, *time; /* scratch of this member; (rows) */
     Share share;
     Barrier *barrier;
     idx first, last; /* panels of units that are this member's */
@@ -43,6 +48,25 @@ typedef struct {
  * from xh[0] to xh[1], for the first `active` rows. */
 void NAME(lay_out_job)(Job *, real *scratch);
 void NAME(run_step)(const Job *, idx t, idx active, real *tape);
+/* What of a step is the same for all cells, from panel p on. */
+Step NAME(forward_step)(const Job *, idx p, idx panels, idx active, real *a);
+
+/* late.c: the second stage of a step, after all units have had their first; and back:
+ * dh of a projection goes into the tape, then the gradient of the late row is made. */
+void NAME(late_forward)(const Job *, idx active, real *a, int taped);
+void NAME(keep_projected)(const Job *, idx active, real *tape);
+void NAME(late_backward)(const Job *, idx active, const real *tape);
+
+/* noise.c: zoneout and recurrent dropout. */
+void NAME(draw_masks)(const Sequence *); /* by the whole team, which waits */
+void NAME(keep_before)(const Job *, idx active);
+void NAME(zone_forward)(const Job *, idx t, idx active);
+/* What R sees of row r of h, panels first .. last. */
+void NAME(mask_row)(const Job *, real *xh, idx r, idx first, idx last);
+/* dh += mask R' da, for panels first .. last. */
+void NAME(add_masked)(const Job *, idx first, idx last, idx after);
+void NAME(zone_backward)(const Job *, idx t, idx active, idx p, int state);
+void NAME(add_kept)(const Job *, idx active, idx p, int state);
 
 static inline idx row_of(const Job *job, idx r)
 {
@@ -65,9 +89,23 @@ static inline idx state_size(const Plan *plan, idx rows)
     return plan->panels * rows * PANEL;
 }
 
-static inline const real *sample_row(const Job *job, const real *states, idx r)
+/* Where the own panels of the features of h start (0) and end (1). */
+static inline idx own_output(const Job *job, int end)
 {
-    return states ? states + job->s->sample[row_of(job, r)] * job->s->plan.units : NULL;
+    return job->s->plan.out_panels * (job->share.member + end) / job->share.members;
+}
+
+static inline const real *sample_row(const Job *job, int k, const real *states, idx r)
+{
+    const idx sample = job->s->sample[row_of(job, r)];
+    return states ? states + sample * width_of(&job->s->plan, k) : NULL;
+}
+
+/* The output of row r at its step t, in y or dy. */
+static inline idx output_of(const Job *job, idx r, idx t)
+{
+    const Sequence *s = job->s;
+    return (step_of(job, r, t) * s->parts + job->part) * s->plan.outputs;
 }
 
 /* h of row r before step t. */
@@ -75,8 +113,8 @@ static inline const real *hidden_of(const Job *job, idx r, idx t)
 {
     const Sequence *s = job->s;
     if (t == 0)
-        return sample_row(job, job->d->before[0], r);
-    return s->y + (step_of(job, r, t - 1) * s->directions + job->side) * s->plan.units;
+        return sample_row(job, 0, job->d->before[0], r);
+    return s->y + output_of(job, r, t - 1);
 }
 
 /* Reals of tape of the job's slab for the steps first <= t < last. */
@@ -105,8 +143,9 @@ static inline Job make_job(const Sequence *s, idx k, Share share)
 {
     const idx slab = k % s->slabs, panels = s->plan.panels;
     Job job = {
-        .s = s, .side = (int)(k / s->slabs), .slab = slab, .rows = slab_rows(s, slab)};
-    job.d = s->direction + job.side;
+        .s = s, .part = (int)(k / s->slabs), .slab = slab, .rows = slab_rows(s, slab)};
+    job.side = job.part >= s->heads;
+    job.d = s->direction + job.part;
     job.share = share;
     job.barrier = s->barrier + k;
     job.first = panels * share.member / share.members;
@@ -128,21 +167,40 @@ static inline real *tape_of(const Job *job, idx t)
     return tape;
 }
 
-/* A row of (samples, units) to or from the panels of a state. */
+/* Panel p of state k of row r, before the step. */
+static inline real *state_panel(const Job *job, int k, idx p, idx r)
+{
+    const Plan *plan = &job->s->plan;
+    if (!job->xh[0] || plan->place[k] == NONE)
+        return job->state[k] + (p * job->rows + r) * PANEL;
+    const idx start = k == 0 ? job->h0 : job->rows0 + plan->place[k] * place_size(plan);
+    return job->xh[0] + r * job->row + start + p * PANEL;
+}
+
+/* A row of (samples, width) to or from the panels of a state. */
 static inline void load_state(const Job *job, int k, idx r, const real *from)
 {
-    const idx n = job->s->plan.units;
+    const idx width = width_of(&job->s->plan, k);
     for (idx p = 0; p < job->s->plan.panels; ++p) {
-        real *to = job->state[k] + (p * job->rows + r) * PANEL;
+        real *to = state_panel(job, k, p, r);
         for (idx j = 0; j < PANEL; ++j)
-            to[j] = from && p * PANEL + j < n ? from[p * PANEL + j] : 0;
+            to[j] = from && p * PANEL + j < width ? from[p * PANEL + j] : 0;
     }
 }
 
 static inline void store_state(const Job *job, int k, idx r, real *to)
 {
-    for (idx j = 0; j < job->s->plan.units; ++j)
-        to[j] = job->state[k][(j / PANEL * job->rows + r) * PANEL + j % PANEL];
+    const idx width = width_of(&job->s->plan, k);
+    for (idx p = 0; p * PANEL < width; ++p)
+        memcpy(to + p * PANEL, state_panel(job, k, p, r),
+               (size_t)min_idx(PANEL, width - p * PANEL) * sizeof(real));
+}
+
+/* The time before step t of the first `active` rows, in the own array. */
+static inline void note_time(const Job *job, idx t, idx active)
+{
+    for (idx r = 0; job->s->time && r < active; ++r)
+        job->time[r] = job->s->time[step_of(job, r, t)];
 }
 
 /* Everything that the crew of a job wrote before is there for all of it. */
@@ -214,10 +272,10 @@ static inline Place my_place(const Sequence *s)
 }
 
 /* The jobs of the calling thread; a thread left over has none. */
-#define EACH_OWN_JOB(s, place, k)                                             \
-    for (idx k = (place).crew < (place).crews ? (place).crew                  \
-                                              : (s)->slabs * (s)->directions; \
-         k < (s)->slabs * (s)->directions; k += (place).crews)
+#define EACH_OWN_JOB(s, place, k)                                        \
+    for (idx k = (place).crew < (place).crews ? (place).crew             \
+                                              : (s)->slabs * (s)->parts; \
+         k < (s)->slabs * (s)->parts; k += (place).crews)
 
 /* Keeps the states before step t, if a segment but the first starts there. */
 void NAME(keep_states)(const Job *, idx t, idx active);

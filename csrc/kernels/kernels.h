@@ -26,6 +26,13 @@ typedef struct {
 
 void NAME(product)(const Product *);
 
+/* A start of zeros for all panels. */
+ALWAYS_INLINE const real *no_start(void)
+{
+    static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
+    return zeros;
+}
+
 /* C += A' B over `depth` samples: A packed in blocks (depth, TILE_ROWS), B (depth,
  * PANEL), C (rows, PANEL). */
 void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth);
@@ -39,35 +46,97 @@ void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx de
 #define TILE_ROWS 3
 #endif
 
-/* Columns with the same reading of [x, h]: k0 .. k0 + k of it. */
+/* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */
 typedef struct {
     int first, count; /* columns */
     idx k0, k;
     idx offset; /* of the first column within a unit panel of weights */
 } Reading;
 
-/* One direction of a layer, packed: for each panel of units and each column (k, PANEL)
- * reals, x before h; then the biases (panels, columns, PANEL). */
+/* One part of a layer, a head in one direction, packed: for each panel of units and
+ * each column (k, PANEL) reals, x before the row states, each of whole panels; then
+ * (panels, columns and vectors, PANEL) biases and vectors; then what reads the late
+ * row, (late_panels, late_count, units, PANEL). */
 typedef struct {
     const Cell *cell;
-    idx inputs, units;
-    idx panels, slots;
+    idx inputs, units, outputs; /* outputs: features of h */
+    idx panels, out_panels;
+    idx slots;
     idx block; /* reals of weights in a panel of units */
     Reading reading[3];
     int readings;
-    int h_first, h_count, x_first, x_count; /* columns that read h, and x */
+    int x_first, x_count; /* columns that read x */
+    int rows;             /* row states */
+    const Row *row;
+    int place[MAX_STATES]; /* of a state among them; NONE */
+    struct {
+        int first, count; /* columns that read a row state */
+    } reader[MAX_STATES];
+    int projected;              /* h is the projection of the late row */
+    int late_first, late_count; /* late columns; of a projection: its one */
+    idx late_panels;            /* 0: one stage */
+    int late_slot, d_slot;      /* slots of the late row, and of dh of a projection */
 } Plan;
 
-void NAME(make_plan)(Plan *, const Cell *, idx inputs, idx units);
+/* The projection of h to so many features; 0: none. */
+void NAME(make_plan)(Plan *, const Cell *, idx inputs, idx units, idx projection);
 idx NAME(packed_size)(const Plan *);
-/* w: (blocks, units, inputs), r: (blocks, units, units), b: (blocks, units); to_packed
- * copies them into packed, otherwise packed into them. */
-void NAME(pack)(const Plan *, real *w, real *r, real *b, real *packed, int to_packed);
-/* The weights for backward, those of h and of x (NULL: not wanted): k runs over (panels
- * of units, columns, PANEL). Called by the whole team, which may then not be done. */
-void NAME(transpose_weights)(const Plan *, const real *packed, real *h, real *x);
+/* to_packed copies the weights into packed, otherwise packed into them. */
+void NAME(pack)(const Plan *, const lstmc_weights *, real *packed, int to_packed);
+
+/* The weights for backward, k runs over (panels of units, columns, PANEL): those of
+ * each row state, of x (NULL: not wanted) and of the late row. */
+typedef struct {
+    real *state[MAX_STATES], *x, *late;
+} Transposed;
+
+idx NAME(transposed_size)(const Plan *, int row); /* NONE: of the late row */
+/* Called by the whole team, which may then not be done. */
+void NAME(transpose_weights)(const Plan *, const real *packed, const Transposed *);
 
 Plan NAME(plan_of)(const lstmc_layer *);
+
+ALWAYS_INLINE idx biases_of(const Plan *plan)
+{
+    return plan->cell->columns + plan->cell->vectors;
+}
+
+/* Where in packed weights the biases of panel p start, and what reads the late row. */
+ALWAYS_INLINE idx bias_offset(const Plan *plan, idx p)
+{
+    return plan->panels * plan->block + p * biases_of(plan) * PANEL;
+}
+
+ALWAYS_INLINE idx late_offset(const Plan *plan, idx p)
+{
+    return bias_offset(plan, plan->panels) + p * plan->late_count * plan->units * PANEL;
+}
+
+/* Reals from row state to row state. */
+ALWAYS_INLINE idx place_size(const Plan *plan) { return plan->panels * PANEL; }
+
+ALWAYS_INLINE idx width_of(const Plan *plan, int state)
+{
+    return state == 0 ? plan->outputs : plan->units;
+}
+
+/* Row states that a column reads in the first stage. */
+ALWAYS_INLINE int reads_of(const Column *column)
+{
+    return column->r == NONE || column->late ? 0 : 1 + column->more;
+}
+
+/* Where among the k of a column row state `row` starts. */
+ALWAYS_INLINE idx place_in(const Plan *plan, const Column *column, int row)
+{
+    return (column->w == NONE ? 0 : plan->inputs) +
+           (row - column->from) * place_size(plan);
+}
+
+ALWAYS_INLINE int reads_row(const Column *column, int row)
+{
+    return column->from <= row && row < column->from + reads_of(column);
+}
 
 /* Hands out memory line by line; without any it only counts. */
 typedef struct {
@@ -82,7 +151,7 @@ static inline void *take(Arena *arena, idx count, size_t size)
     return out;
 }
 
-/* One direction's arrays. states: (samples, units). */
+/* The arrays of a part. states: (samples, units). */
 typedef struct {
     const real *weights;           /* packed */
     const real *before[MAX_STATES]; /* NULL: zeros */
@@ -93,7 +162,8 @@ typedef struct {
     real *d_before[MAX_STATES];
     real *gradient; /* packed */
     real *dx;       /* (steps of all samples, inputs), NULL: not wanted */
-    real *transposed_h, *transposed_x;
+    real *mask;     /* (samples, outputs) of recurrent dropout, NULL: none */
+    Transposed transposed;
 } Direction;
 
 /* Where one row of one step lies, for the weight gradient. */
@@ -101,6 +171,7 @@ typedef struct {
     const real *da; /* (panels, ..., slots, PANEL), da_panel apart */
     idx da_panel;
     const real *x, *h; /* h NULL: zeros */
+    const real *mask;  /* of h, NULL: none */
 } StepRow;
 
 /* How the calling thread asks its caller whether to go on. */
@@ -117,7 +188,10 @@ typedef struct {
  * with panels of units of its own: for few rows. */
 typedef struct {
     Plan plan;
-    int identity, directions, threads, members;
+    int identity, truncated, threads, members;
+    int directions, heads, parts; /* parts: directions * heads, head by head */
+    lstmc_noise noise;
+    int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */
     idx rows, steps, slabs;
     idx segment; /* steps that the tape holds; all but with checkpoints */
     const idx *sample; /* (rows) the sample of a row */
@@ -126,17 +200,20 @@ typedef struct {
     const idx *total;  /* (steps + 1) rows active before a step, summed */
     const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
     Poll *poll;
-    Barrier *barrier;     /* (slabs * directions) */
+    Barrier *barrier;     /* (slabs * parts) */
     const real *x;     /* (sum of lengths, inputs) */
-    real *y;           /* (sum of lengths, directions * units), NULL: not wanted */
+    const real *time;  /* (sum of lengths), NULL: not timed */
+    real *y;           /* (sum of lengths, parts * outputs), NULL: not wanted */
     const real *dy;
-    Direction direction[2];
-    real *scratch; /* slabs * directions * NAME(scratch_size) */
+    Direction *direction; /* (parts) */
+    real *scratch; /* slabs * parts * NAME(scratch_size) */
     idx scratch_size;
-    real *packed_rows;     /* backward: directions * NAME(packed_rows_size) */
-    StepRow *row_table[2]; /* backward: window_steps * rows each */
+    real *packed_rows;   /* backward: parts * NAME(packed_rows_size) */
+    StepRow *row_table;  /* backward: parts * window rows */
+    idx table_size;      /* rows of a part */
 } Sequence;
 
+Sequence NAME(sequence_of)(const lstmc_layer *, const lstmc_noise *);
 idx NAME(forward_scratch)(const Sequence *);
 idx NAME(backward_scratch)(const Sequence *);
 void NAME(sequence_forward)(const Sequence *);
@@ -144,8 +221,10 @@ void NAME(sequence_backward)(const Sequence *);
 
 /* See dispatch.h. */
 idx NAME(stream_size)(const lstmc_layer *, int layers, idx samples);
-void NAME(stream_open)(const lstmc_layer *, const void *const *weights, lstmc_stream *);
-void NAME(stream_step)(lstmc_stream *, const void *x, void *y, int threads);
+void NAME(stream_open)(const lstmc_layer *, const void *const *weights,
+                       const lstmc_noise *, lstmc_stream *);
+void NAME(stream_step)(lstmc_stream *, const void *x, const void *time, void *y,
+                       int threads);
 void NAME(stream_load)(lstmc_stream *, int layer, idx sample,
                        const void *const *states);
 void NAME(stream_store)(const lstmc_stream *, int layer, idx sample,
@@ -180,6 +259,8 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+/* The four random numbers of a block of a stream. */
+void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4]);
 
 ALWAYS_INLINE int is_stopped(const Sequence *s)
 {

@@ -1,117 +1,219 @@
 /* pack.c - weights from the rows that people know to the panels that the tile wants. */
 #include "kernels.h"
 
+static const Row h_alone = {.state = 0, .slot = NONE};
+
 static int same_reading(const Column *x, const Column *y)
 {
-    return (x->w == NONE) == (y->w == NONE) && (x->r == NONE) == (y->r == NONE);
+    return (x->w == NONE) == (y->w == NONE) && reads_of(x) == reads_of(y) &&
+           (reads_of(x) == 0 || x->from == y->from);
 }
 
-void NAME(make_plan)(Plan *plan, const Cell *cell, idx inputs, idx units)
+/* What a column reads of [x, row states]: all between its first and its last. */
+static Reading read_columns(const Plan *plan, int first)
+{
+    const Column *column = plan->cell->column + first;
+    const int rows = reads_of(column);
+    const idx x = column->w == NONE ? 0 : plan->inputs;
+    Reading reading = {.first = first, .count = 1, .k = x, .offset = plan->block};
+    if (column->w == NONE)
+        reading.k0 = plan->inputs + column->from * place_size(plan);
+    if (rows > 0) {
+        const int last = column->from + rows - 1;
+        reading.k =
+            place_in(plan, column, last) + width_of(plan, plan->row[last].state);
+    }
+    return reading;
+}
+
+static void count_columns(Plan *plan, int g)
+{
+    const Column *column = plan->cell->column + g;
+    if (column->w != NONE && plan->x_count++ == 0)
+        plan->x_first = g;
+    if (column->late && plan->late_count++ == 0)
+        plan->late_first = g;
+    for (int k = 0; k < plan->rows; ++k)
+        if (reads_row(column, k) && plan->reader[k].count++ == 0)
+            plan->reader[k].first = g;
+}
+
+void NAME(make_plan)(Plan *plan, const Cell *cell, idx inputs, idx units,
+                     idx projection)
 {
     *plan = (Plan){.cell = cell,
                    .inputs = inputs,
                    .units = units,
+                   .outputs = projection ? projection : units,
                    .panels = panels_of(units),
-                   .slots = cell->columns + cell->extras};
-    plan->h_first = plan->x_first = NONE;
+                   .slots = cell->columns + cell->extras,
+                   .x_first = NONE,
+                   .rows = cell->rows ? cell->rows : 1,
+                   .row = cell->rows ? cell->row : &h_alone,
+                   .projected = projection > 0,
+                   .late_slot = NONE,
+                   .d_slot = NONE};
+    plan->out_panels = panels_of(plan->outputs);
+    for (int k = 0; k < cell->states; ++k)
+        plan->place[k] = NONE;
+    for (int k = 0; k < plan->rows; ++k)
+        plan->place[plan->row[k].state] = k;
     for (int g = 0; g < cell->columns; ++g) {
-        const Column *column = cell->column + g;
-        if (column->r != NONE && plan->h_count++ == 0)
-            plan->h_first = g;
-        if (column->w != NONE && plan->x_count++ == 0)
-            plan->x_first = g;
-        if (g > 0 && same_reading(column, column - 1)) {
+        count_columns(plan, g);
+        if (g > 0 && same_reading(cell->column + g, cell->column + g - 1))
             plan->reading[plan->readings - 1].count++;
-        } else {
-            Reading *reading = &plan->reading[plan->readings++];
-            *reading = (Reading){.first = g, .count = 1, .offset = plan->block};
-            reading->k0 = column->w == NONE ? inputs : 0;
-            reading->k =
-                (column->r == NONE ? 0 : units) + (column->w == NONE ? 0 : inputs);
-        }
+        else
+            plan->reading[plan->readings++] = read_columns(plan, g);
         plan->block += plan->reading[plan->readings - 1].k * PANEL;
     }
+    if (plan->projected)
+        plan->late_count = 1;
+    if (plan->late_count > 0) {
+        plan->late_panels = plan->projected ? plan->out_panels : plan->panels;
+        plan->late_slot = (int)plan->slots++;
+    }
+    if (plan->projected)
+        plan->d_slot = (int)plan->slots++;
 }
 
-idx NAME(packed_size)(const Plan *plan)
+idx NAME(packed_size)(const Plan *plan) { return late_offset(plan, plan->late_panels); }
+
+typedef struct {
+    real *packed;
+    int to_packed;
+} Copy;
+
+/* `width` numbers of a row, each PANEL from the next in a panel. */
+static void copy_row(Copy copy, real *row, idx width, idx offset)
 {
-    return plan->panels * (plan->block + plan->cell->columns * PANEL);
+    real *packed = copy.packed + offset;
+    for (idx k = 0; k < width; ++k)
+        if (copy.to_packed)
+            packed[k * PANEL] = row[k];
+        else
+            row[k] = packed[k * PANEL];
 }
 
-static void copy(real *row, real *packed, int to_packed)
+/* The row of unit j of every block that makes a column. */
+static void copy_column(const Plan *plan, Copy copy, const lstmc_weights *weights,
+                        const Reading *reading, int g, idx j)
 {
-    if (to_packed)
-        *packed = *row;
-    else
-        *row = *packed;
+    const Column *column = plan->cell->column + g;
+    const idx n = plan->units, m = plan->inputs, p = j / PANEL, lane = j % PANEL;
+    const idx start = p * plan->block + reading->offset +
+                      (g - reading->first) * reading->k * PANEL + lane;
+    real *r = weights->r;
+    if (column->w != NONE)
+        copy_row(copy, (real *)weights->w + (column->w * n + j) * m, m, start);
+    for (int k = 0; k < reads_of(column); ++k)
+        copy_row(copy, r + ((column->r + k) * n + j) * plan->outputs, plan->outputs,
+                 start + place_in(plan, column, column->from + k) * PANEL);
+    if (column->late)
+        copy_row(copy, r + (column->r * n + j) * n, n,
+                 late_offset(plan, p) + (g - plan->late_first) * n * PANEL + lane);
+    if (column->b != NONE)
+        copy_row(copy, (real *)weights->b + column->b * n + j, 1,
+                 bias_offset(plan, p) + g * PANEL + lane);
 }
 
-void NAME(pack)(const Plan *plan, real *w, real *r, real *b, real *packed,
+void NAME(pack)(const Plan *plan, const lstmc_weights *weights, real *packed,
                 int to_packed)
 {
     const Cell *cell = plan->cell;
-    const idx m = plan->inputs, n = plan->units, size = NAME(packed_size)(plan);
+    const Copy copy = {packed, to_packed};
+    const idx n = plan->units, size = NAME(packed_size)(plan);
     if (to_packed)
         for (idx j = 0; j < size; ++j)
             packed[j] = 0;
-    real *biases = packed + plan->panels * plan->block;
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
-        for (int g = reading->first; g < reading->first + reading->count; ++g) {
-            const Column *column = cell->column + g;
-            const idx first =
-                reading->offset + (g - reading->first) * reading->k * PANEL;
-            for (idx j = 0; j < n; ++j) {
-                real *to = packed + j / PANEL * plan->block + first + j % PANEL;
-                if (column->w != NONE)
-                    for (idx k = 0; k < m; ++k, to += PANEL)
-                        copy(w + (column->w * n + j) * m + k, to, to_packed);
-                if (column->r != NONE)
-                    for (idx k = 0; k < n; ++k, to += PANEL)
-                        copy(r + (column->r * n + j) * n + k, to, to_packed);
-                copy(b + column->b * n + j,
-                     biases + (j / PANEL * cell->columns + g) * PANEL + j % PANEL,
-                     to_packed);
-            }
-        }
+        for (int g = reading->first; g < reading->first + reading->count; ++g)
+            for (idx j = 0; j < n; ++j)
+                copy_column(plan, copy, weights, reading, g, j);
     }
+    for (int k = 0; k < cell->vectors; ++k)
+        for (idx j = 0; j < n; ++j)
+            copy_row(copy, (real *)weights->v + k * n + j, 1,
+                     bias_offset(plan, j / PANEL) + (cell->columns + k) * PANEL +
+                         j % PANEL);
+    for (idx j = 0; plan->projected && j < plan->outputs; ++j)
+        copy_row(copy, (real *)weights->p + j * n, n,
+                 late_offset(plan, j / PANEL) + j % PANEL);
 }
 
-/* Panel q of the rows from k0 on; out: (panels of units, columns, PANEL, PANEL) */
-static void transpose(const Plan *plan, const real *packed, idx q, real *out,
-                      int x_side)
+/* One square: rows q * PANEL on of the n rows at `from`. */
+static void transpose_square(const real *from, idx q, idx n, real *to)
 {
-    const idx n = x_side ? plan->inputs : plan->units;
-    const int columns = x_side ? plan->x_count : plan->h_count;
-    const int first = x_side ? plan->x_first : plan->h_first;
+    for (idx j = 0; j < PANEL; ++j)
+        for (idx k = 0; k < PANEL; ++k)
+            to[j * PANEL + k] =
+                q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
+}
+
+/* Panel q of what the columns read of x (row NONE) or of a row state; out: (panels of
+ * units, columns, PANEL, PANEL) */
+static void transpose(const Plan *plan, const real *packed, idx q, int row, real *out)
+{
+    const idx n = row == NONE ? plan->inputs : width_of(plan, plan->row[row].state);
     for (idx p = 0; p < plan->panels; ++p)
         for (int i = 0; i < plan->readings; ++i) {
             const Reading *reading = plan->reading + i;
-            const idx k0 = x_side ? 0 : reading->k - plan->units; /* x before h */
             for (int g = reading->first; g < reading->first + reading->count; ++g) {
-                if (g < first || g >= first + columns)
+                const Column *column = plan->cell->column + g;
+                if (row == NONE ? column->w == NONE : !reads_row(column, row))
                     continue;
-                const real *from = packed + p * plan->block + reading->offset +
-                                   ((g - reading->first) * reading->k + k0) * PANEL;
-                real *to = out + (p * columns + g - first) * PANEL * PANEL;
-                for (idx j = 0; j < PANEL; ++j)
-                    for (idx k = 0; k < PANEL; ++k)
-                        to[j * PANEL + k] =
-                            q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
+                const idx k0 = row == NONE ? 0 : place_in(plan, column, row);
+                transpose_square(packed + p * plan->block + reading->offset +
+                                     ((g - reading->first) * reading->k + k0) * PANEL,
+                                 q, n, out);
+                out += PANEL * PANEL;
             }
         }
 }
 
-void NAME(transpose_weights)(const Plan *plan, const real *packed, real *h, real *x)
+static void transpose_late(const Plan *plan, const real *packed, idx q, real *out)
 {
-    const idx h_size = plan->panels * plan->h_count * PANEL * PANEL;
+    for (idx k = 0; k < plan->late_panels * plan->late_count; ++k)
+        transpose_square(packed + late_offset(plan, 0) + k * plan->units * PANEL, q,
+                         plan->units, out + k * PANEL * PANEL);
+}
+
+/* Of one panel of what is read. */
+static idx panel_size(const Plan *plan, int row)
+{
+    const idx squares = row == NONE ? plan->late_panels * plan->late_count
+                                    : plan->panels * plan->reader[row].count;
+    return squares * PANEL * PANEL;
+}
+
+static idx row_panels(const Plan *plan, int row)
+{
+    return panels_of(width_of(plan, plan->row[row].state));
+}
+
+idx NAME(transposed_size)(const Plan *plan, int row)
+{
+    return (row == NONE ? plan->panels : row_panels(plan, row)) * panel_size(plan, row);
+}
+
+void NAME(transpose_weights)(const Plan *plan, const real *packed, const Transposed *to)
+{
     const idx x_size = plan->panels * plan->x_count * PANEL * PANEL;
+    for (int row = 0; row < plan->rows; ++row) {
+        if (plan->reader[row].count == 0)
+            continue;
 #pragma omp for schedule(static) nowait
-    for (idx q = 0; q < plan->panels; ++q)
-        transpose(plan, packed, q, h + q * h_size, 0);
-    if (x) {
+        for (idx q = 0; q < row_panels(plan, row); ++q)
+            transpose(plan, packed, q, row, to->state[row] + q * panel_size(plan, row));
+    }
+    if (to->x) {
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < panels_of(plan->inputs); ++q)
-            transpose(plan, packed, q, x + q * x_size, 1);
+            transpose(plan, packed, q, NONE, to->x + q * x_size);
+    }
+    if (plan->late_panels > 0) {
+#pragma omp for schedule(static) nowait
+        for (idx q = 0; q < plan->panels; ++q)
+            transpose_late(plan, packed, q, to->late + q * panel_size(plan, NONE));
     }
 }

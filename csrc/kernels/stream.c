@@ -19,27 +19,33 @@ typedef struct {
 
 static idx slabs_of(idx samples) { return (samples + STREAM_ROWS - 1) / STREAM_ROWS; }
 
-static int crew_of(const lstmc_layer *first, idx samples)
+static int crew_of(const lstmc_layer *layers, int count, idx samples)
 {
-    return slabs_of(samples) > 1 ? 1 : (int)max_idx(1, first->units / CREW_UNITS);
+    idx members = slabs_of(samples) > 1 ? 1 : max_idx(1, layers->units / CREW_UNITS);
+    for (int k = 0; k < count; ++k)
+        if (NAME(plan_of)(layers + k).cell->whole)
+            members = 1;
+    return (int)members;
 }
 
 /* A layer as a sequence of one step. */
-static Sequence lay_out(const lstmc_layer *layer, int members, idx samples,
-                        Arena *arena)
+static Sequence lay_out(const lstmc_layer *layer, const lstmc_noise *noise, int members,
+                        idx samples, Arena *arena)
 {
-    Sequence s = {.plan = NAME(plan_of)(layer),
-                  .identity = layer->identity_output,
-                  .directions = 1,
-                  .members = members,
-                  .rows = samples,
-                  .steps = 1,
-                  .slabs = slabs_of(samples)};
-    s.barrier = take(arena, s.slabs, sizeof(Barrier));
+    Sequence s = NAME(sequence_of)(layer, noise);
+    s.members = members;
+    s.rows = samples;
+    s.steps = 1;
+    s.slabs = slabs_of(samples);
+    s.barrier = take(arena, s.slabs * s.parts, sizeof(Barrier));
+    s.direction = take(arena, s.parts, sizeof(Direction));
     s.scratch_size = panels_of(NAME(forward_scratch)(&s)) * PANEL;
-    s.scratch = take(arena, s.slabs * s.scratch_size, sizeof(real));
+    s.scratch = take(arena, s.slabs * s.parts * s.scratch_size, sizeof(real));
     return s;
 }
+
+/* Noise of any rates: zoneout needs memory. */
+static const lstmc_noise any_noise = {.zoneout_h = 1, .zoneout_c = 1};
 
 idx NAME(stream_size)(const lstmc_layer *layers, int count, idx samples)
 {
@@ -47,31 +53,36 @@ idx NAME(stream_size)(const lstmc_layer *layers, int count, idx samples)
     take(&arena, 1, sizeof(Stream));
     take(&arena, count, sizeof(Sequence));
     for (int k = 0; k < count; ++k)
-        lay_out(layers + k, crew_of(layers, samples), samples, &arena);
+        lay_out(layers + k, &any_noise, crew_of(layers, count, samples), samples,
+                &arena);
     return arena.used;
 }
 
 void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
-                       lstmc_stream *head)
+                       const lstmc_noise *noise, lstmc_stream *head)
 {
     Arena arena = {.base = (char *)head};
     Stream *stream = take(&arena, 1, sizeof(Stream));
-    const int count = head->layers, members = crew_of(layers, head->samples);
+    const int count = head->layers, members = crew_of(layers, count, head->samples);
     stream->turn = 0;
     stream->sequence = take(&arena, count, sizeof(Sequence));
     for (int k = 0; k < count; ++k) {
         Sequence *s = stream->sequence + k;
-        *s = lay_out(layers + k, members, head->samples, &arena);
-        s->direction[0].weights = weights[k];
-        memset(s->barrier, 0, (size_t)s->slabs * sizeof(Barrier));
+        *s = lay_out(layers + k, noise, members, head->samples, &arena);
+        const idx size = NAME(packed_size)(&s->plan);
+        for (int part = 0; part < s->parts; ++part)
+            s->direction[part] =
+                (Direction){.weights = (const real *)weights[k] + part * size};
+        memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
     }
 }
 
-static Job job_of(const Stream *stream, int layer, idx slab, Share share)
+static Job job_of(const Stream *stream, int layer, int part, idx slab, Share share)
 {
     const Sequence *s = stream->sequence + layer;
-    Job job = make_job(s, slab, share);
-    NAME(lay_out_job)(&job, s->scratch + slab * s->scratch_size);
+    const idx k = part * s->slabs + slab;
+    Job job = make_job(s, k, share);
+    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
     if (stream->turn) {
         real *swap = job.xh[0];
         job.xh[0] = job.xh[1];
@@ -88,70 +99,98 @@ static void copy_rows(const Job *job, const real *from, idx from_row, real *to,
         memcpy(to + r * to_row, from + r * from_row, (size_t)n * sizeof(real));
 }
 
-static void advance(const Stream *stream, idx slab, Share share, const real *x, real *y)
+/* What the layer below has left, head by head, or x. */
+static void copy_input(const Stream *stream, const Job *job, int layer, const real *x)
 {
-    const Sequence *s = stream->sequence, *end = s + stream->head.layers;
-    const idx slabs = s->slabs;
-    const real *from = x + slab * s->plan.inputs;
-    idx from_row = slabs * s->plan.inputs;
-    for (int layer = 0; s < end; ++s, ++layer) {
-        const Job job = job_of(stream, layer, slab, share);
-        copy_rows(&job, from, from_row, job.xh[0] + job.x0, job.row, s->plan.inputs);
-        wait_for_crew(&job);
-        NAME(run_step)(&job, 0, job.rows, NULL);
-        wait_for_crew(&job);
-        from = job.xh[1] + job.h0;
-        from_row = job.row;
-        if (s + 1 == end)
-            copy_rows(&job, from, from_row, y + slab * s->plan.units,
-                      slabs * s->plan.units, s->plan.units);
+    const idx slabs = job->s->slabs, inputs = job->s->plan.inputs;
+    real *to = job->xh[0] + job->x0;
+    if (layer == 0) {
+        copy_rows(job, x + job->slab * inputs, slabs * inputs, to, job->row, inputs);
+        return;
+    }
+    for (int part = 0; part < job->s[-1].parts; ++part) {
+        const Job below = job_of(stream, layer - 1, part, job->slab, job->share);
+        copy_rows(job, below.xh[1] + below.h0, below.row, to, job->row,
+                  below.s->plan.outputs);
+        to += below.s->plan.outputs;
     }
 }
 
-static void run_place(const Stream *stream, Place place, const real *x, real *y)
+static void copy_output(const Job *job, real *y)
+{
+    const idx outputs = job->s->plan.outputs, width = job->s->parts * outputs;
+    copy_rows(job, job->xh[1] + job->h0, job->row,
+              y + job->slab * width + job->part * outputs, job->s->slabs * width,
+              outputs);
+}
+
+static void advance(const Stream *stream, idx slab, Share share, const real *x,
+                    const real *time, real *y)
+{
+    const int layers = stream->head.layers;
+    for (int layer = 0; layer < layers; ++layer) {
+        const Sequence *s = stream->sequence + layer;
+        for (int part = 0; part < s->parts; ++part) {
+            const Job job = job_of(stream, layer, part, slab, share);
+            copy_input(stream, &job, layer, x);
+            for (idx r = 0; s->plan.cell->timed && r < job.rows; ++r)
+                job.time[r] = time[row_of(&job, r)];
+            wait_for_crew(&job);
+            NAME(run_step)(&job, 0, job.rows, NULL);
+            wait_for_crew(&job);
+            if (layer + 1 == layers)
+                copy_output(&job, y);
+        }
+    }
+}
+
+/* A crew has slabs of its own, and all their heads. */
+static void run_place(const Stream *stream, Place place, const real *x,
+                      const real *time, real *y)
 {
     const FloatMode mode = flush_denormals();
-    EACH_OWN_JOB (stream->sequence, place, slab)
-        advance(stream, slab, place.share, x, y);
+    const idx slabs = stream->sequence->slabs;
+    if (place.crew < place.crews)
+        for (idx slab = place.crew; slab < slabs; slab += place.crews)
+            advance(stream, slab, place.share, x, time, y);
     restore_mode(mode);
 }
 
 static const Place alone = {.crews = 1, .share = {.members = 1}};
 
-void NAME(stream_step)(lstmc_stream *head, const void *x, void *y, int threads)
+void NAME(stream_step)(lstmc_stream *head, const void *x, const void *time, void *y,
+                       int threads)
 {
     Stream *stream = (Stream *)head;
     const Sequence *s = stream->sequence;
     const idx most = s->slabs * s->members;
     if (threads == 1 || most == 1) { /* even a region of one thread takes its time */
-        run_place(stream, alone, x, y);
+        run_place(stream, alone, x, time, y);
     } else {
         /* A process that was forked off in the middle of a step has half of a round. */
         for (int k = 0; k < head->layers; ++k)
-            memset(s[k].barrier, 0, (size_t)s->slabs * sizeof(Barrier));
+            memset(s[k].barrier, 0, (size_t)(s->slabs * s[k].parts) * sizeof(Barrier));
 #pragma omp parallel num_threads((int)min_idx(threads, most))
-        run_place(stream, my_place(s), x, y);
+        run_place(stream, my_place(s), x, time, y);
     }
     stream->turn ^= 1;
 }
 
+/* States lie as in a call: (heads, samples, width). */
 void NAME(stream_load)(lstmc_stream *head, int layer, idx sample,
                        const void *const *states)
 {
     const Stream *stream = (Stream *)head;
-    const Plan *plan = &stream->sequence[layer].plan;
-    const idx slabs = stream->sequence[layer].slabs, r = sample / slabs;
-    const Job job = job_of(stream, layer, sample % slabs, alone.share);
-    for (int k = 0; k < plan->cell->states; ++k) {
-        const real *from = states ? states[k] : NULL;
-        from = from ? from + sample * plan->units : NULL;
-        if (k > 0) {
-            load_state(&job, k, r, from);
-            continue;
+    const Sequence *s = stream->sequence + layer;
+    const Plan *plan = &s->plan;
+    const idx r = sample / s->slabs;
+    for (int part = 0; part < s->parts; ++part) {
+        const Job job = job_of(stream, layer, part, sample % s->slabs, alone.share);
+        for (int k = 0; k < plan->cell->states; ++k) {
+            const real *from = states ? states[k] : NULL;
+            const idx row = part * s->rows + sample;
+            load_state(&job, k, r, from ? from + row * width_of(plan, k) : NULL);
         }
-        real *h = job.xh[0] + r * job.row + job.h0;
-        for (idx j = 0; j < plan->panels * PANEL; ++j)
-            h[j] = from && j < plan->units ? from[j] : 0;
     }
 }
 
@@ -159,18 +198,16 @@ void NAME(stream_store)(const lstmc_stream *head, int layer, idx sample,
                         void *const *states)
 {
     const Stream *stream = (const Stream *)head;
-    const Plan *plan = &stream->sequence[layer].plan;
-    const idx slabs = stream->sequence[layer].slabs, r = sample / slabs;
-    const Job job = job_of(stream, layer, sample % slabs, alone.share);
-    for (int k = 0; k < plan->cell->states; ++k) {
-        real *to = states[k];
-        if (!to)
-            continue;
-        to += sample * plan->units;
-        if (k > 0)
-            store_state(&job, k, r, to);
-        else
-            memcpy(to, job.xh[0] + r * job.row + job.h0,
-                   (size_t)plan->units * sizeof(real));
+    const Sequence *s = stream->sequence + layer;
+    const Plan *plan = &s->plan;
+    const idx r = sample / s->slabs;
+    for (int part = 0; part < s->parts; ++part) {
+        const Job job = job_of(stream, layer, part, sample % s->slabs, alone.share);
+        for (int k = 0; k < plan->cell->states; ++k) {
+            real *to = states[k];
+            const idx row = part * s->rows + sample;
+            if (to)
+                store_state(&job, k, r, to + row * width_of(plan, k));
+        }
     }
 }

@@ -4,7 +4,7 @@ cdef extern from "lstmc.h" nogil:
     enum:
         LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED
         LSTMC_FLOAT32, LSTMC_FLOAT64
-        LSTMC_MAX_STATES
+        LSTMC_MAX_STATES, LSTMC_MAX_HEADS
 
     ctypedef struct lstmc_cell:
         const char *name
@@ -16,24 +16,43 @@ cdef extern from "lstmc.h" nogil:
         int w[8]
         int r[8]
         int b[8]
+        int from_ "from"[8]
+        int reads[8]
         int w_blocks, r_blocks, b_blocks
         int states
-        const char *state[4]
-        int saved
-        int squashes
+        const char *state[5]
+        int rows
+        int row[5]
+        int vectors
+        const char *vector[16]
+        int saved, squashes, projects, timed, statics, whole
 
     ctypedef struct lstmc_layer:
         int cell, dtype
         Py_ssize_t inputs, units
-        int directions, identity_output
+        int directions, heads
+        Py_ssize_t projection
+        int identity_output, truncated
+
+    ctypedef struct lstmc_weights:
+        void *w
+        void *r
+        void *b
+        void *v
+        void *p
+
+    ctypedef struct lstmc_noise:
+        double zoneout_h, zoneout_c, recurrent_dropout
+        unsigned long long seed, stream
+        int sampling
 
     ctypedef struct lstmc_direction:
         const void *weights
-        const void *before[4]
-        void *after[4]
+        const void *before[5]
+        void *after[5]
         void *tape
-        const void *d_after[4]
-        void *d_before[4]
+        const void *d_after[5]
+        void *d_before[5]
         void *gradient
 
     ctypedef struct lstmc_call:
@@ -41,10 +60,12 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t samples
         const Py_ssize_t *offsets
         const void *x
+        const void *time
         void *y
         const void *dy
         void *dx
-        lstmc_direction direction[2]
+        lstmc_direction direction[32]
+        lstmc_noise noise
         int threads
         int (*poll)(void *) noexcept
         void *poll_data
@@ -65,16 +86,15 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_tape_size(const lstmc_layer *, Py_ssize_t, Py_ssize_t *)
     int lstmc_checkpoint_size(const lstmc_layer *, Py_ssize_t, const Py_ssize_t *,
                               Py_ssize_t *)
-    int lstmc_pack(const lstmc_layer *, const void *, const void *, const void *,
-                   void *)
-    int lstmc_unpack(const lstmc_layer *, const void *, void *, void *, void *)
+    int lstmc_pack(const lstmc_layer *, const lstmc_weights *, void *)
+    int lstmc_unpack(const lstmc_layer *, const void *, const lstmc_weights *)
     int lstmc_forward(lstmc_call *)
     int lstmc_backward(lstmc_call *)
     ctypedef struct lstmc_stream
     int lstmc_stream_size(const lstmc_layer *, int, Py_ssize_t, Py_ssize_t *)
     int lstmc_stream_open(const lstmc_layer *, const void *const *, int, Py_ssize_t,
-                          int, lstmc_stream *)
-    void lstmc_stream_step(lstmc_stream *, const void *, void *)
+                          const lstmc_noise *, int, lstmc_stream *)
+    void lstmc_stream_step(lstmc_stream *, const void *, const void *, void *)
     int lstmc_stream_reset(lstmc_stream *, Py_ssize_t, Py_ssize_t)
     int lstmc_stream_get_state(const lstmc_stream *, int, void *const *)
     int lstmc_stream_set_state(lstmc_stream *, int, const void *const *)

@@ -8,7 +8,10 @@ def cells() -> list[dict[str, Any]]: ...
 
 class Layer:
     states: int
+    parts: int
+    part_size: int
     packed_size: int
+    width: int
     def __init__(
         self,
         cell: int,
@@ -17,6 +20,9 @@ class Layer:
         units: int,
         directions: int,
         identity_output: bool,
+        heads: int = 1,
+        projection: int = 0,
+        truncated: bool = False,
     ) -> None: ...
     def tape_size(self, steps: int) -> int: ...
     def checkpoint_size(self, offsets: np.ndarray) -> int: ...
@@ -25,8 +31,10 @@ class Layer:
         w: np.ndarray,
         r: np.ndarray,
         b: np.ndarray,
+        v: np.ndarray,
+        p: np.ndarray,
         packed: np.ndarray,
-        side: int,
+        part: int,
     ) -> None: ...
     def unpack(
         self,
@@ -34,7 +42,9 @@ class Layer:
         w: np.ndarray,
         r: np.ndarray,
         b: np.ndarray,
-        side: int,
+        v: np.ndarray,
+        p: np.ndarray,
+        part: int,
     ) -> None: ...
 
 class Stream:
@@ -45,12 +55,14 @@ class Stream:
         memory: np.ndarray,
         rows: np.ndarray,
         row: np.ndarray | None,
+        time: np.ndarray,
+        noise: tuple[float, ...],
         threads: int,
     ) -> None: ...
     def step(self, x: Any, /) -> np.ndarray: ...
     def clear(self, first: int, count: int) -> None: ...
-    def read(self, states: tuple[np.ndarray, ...]) -> None: ...
-    def write(self, states: tuple[np.ndarray, ...]) -> None: ...
+    def read(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
+    def write(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
 
 def stream_bytes(layers: tuple[Layer, ...], samples: int) -> int: ...
 

@@ -23,22 +23,28 @@ cdef class Stream:
     cdef lstmc_stream *stream  # NULL: not opened
     cdef char code  # of the dtype in a buffer: f, d
     cdef int layers, states
-    cdef Py_ssize_t samples, inputs, units
-    cdef bint is_long, busy
+    cdef Py_ssize_t samples, inputs, units, outputs
+    cdef bint is_long, busy, timed
+    cdef void *time  # (samples), of timed cells
     cdef void *out
     cdef object rows, row, array  # the output twice, and its type
     cdef object kept
 
-    def open(self, tuple layers, tuple weights, memory, rows, row, int threads):
+    def open(self, tuple layers, tuple weights, memory, rows, row, time, tuple noise,
+             int threads):
         """Open over `memory` (`stream_bytes`); rows and row are views of the output.
 
-        weights: the packed ones of each layer; row: rows[0], for x without rows.
+        weights: the packed ones of each layer; row: rows[0], for x without rows; time
+        (samples): where each step finds the time elapsed.
         """
         cdef lstmc_layer layer[64]
         cdef const void *packed[64]
         cdef Layer each
+        cdef lstmc_noise expected
         cdef double work = 0
         cdef int k
+        memset(&expected, 0, sizeof(expected))
+        fill_noise(noise, &expected)
         self.stream = NULL
         self.layers = fill_layers(layers, layer)
         self.code = c"d" if layer[0].dtype == LSTMC_FLOAT64 else c"f"
@@ -46,19 +52,21 @@ cdef class Stream:
         for k in range(self.layers):
             each = layers[k]
             packed[k] = address(weights[k], self.code, each.packed_size, False)
-            work += 2.0 * each.cell.columns * each.layer.units * (
-                each.layer.units + each.layer.inputs)
+            work += 2.0 * each.packed_size
         self.units, self.states = each.layer.units, each.states
+        self.outputs = each.parts * each.width
+        self.timed = each.cell.timed
+        self.time = address(time, self.code, self.samples, False)
         self.is_long = work * self.samples > LONG_STEP
-        self.out = address(rows, self.code, self.samples * self.units, True)
-        expect(row is None or address(row, self.code, self.units, True) == self.out,
+        self.out = address(rows, self.code, self.samples * self.outputs, True)
+        expect(row is None or address(row, self.code, self.outputs, True) == self.out,
                "row", "another array", "a view of rows")
         size = stream_bytes(layers, self.samples)
         self.rows, self.row, self.array = rows, row, type(rows)
-        self.kept = (layers, weights, memory)
+        self.kept = (layers, weights, memory, time)
         cdef lstmc_stream *place = <lstmc_stream *>address(memory, c"B", size, True)
-        check(lstmc_stream_open(layer, packed, self.layers, self.samples, threads,
-                                place))
+        check(lstmc_stream_open(layer, packed, self.layers, self.samples, &expected,
+                                threads, place))
         self.stream = place
 
     cdef int enter(self) except -1:
@@ -73,11 +81,11 @@ cdef class Stream:
         with cython.critical_section(self):
             self.enter()
             if not self.is_long:
-                lstmc_stream_step(self.stream, x, self.out)
+                lstmc_stream_step(self.stream, x, self.time, self.out)
                 return 0
             self.busy = True
             with nogil:
-                lstmc_stream_step(self.stream, x, self.out)
+                lstmc_stream_step(self.stream, x, self.time, self.out)
             self.busy = False
         return 0
 
@@ -136,30 +144,29 @@ cdef class Stream:
         self.enter()
         check(lstmc_stream_reset(self.stream, first, count))
 
-    def read(self, tuple states):
-        """Copy the states into arrays (layers, samples, units), one for each."""
-        self.move(states, True)
+    def read(self, int layer, tuple states):
+        """Copy a layer's states into arrays (heads, samples, width), one for each."""
+        self.move(layer, states, True)
 
-    def write(self, tuple states):
-        """Set the states from arrays (layers, samples, units), one for each."""
-        self.move(states, False)
+    def write(self, int layer, tuple states):
+        """Set a layer's states from arrays (heads, samples, width), one for each."""
+        self.move(layer, states, False)
 
-    cdef int move(self, tuple states, bint out) except -1:
-        cdef char *array[LSTMC_MAX_STATES]
-        cdef Py_ssize_t each = self.samples * self.units
-        cdef int k, layer
+    cdef int move(self, int layer, tuple states, bint out) except -1:
+        cdef void *array[LSTMC_MAX_STATES]
+        cdef Layer each = self.kept[0][layer]
+        cdef Py_ssize_t width
+        cdef int k
         self.enter()
         expect(len(states) == self.states, "states", len(states), self.states)
         for k in range(self.states):
-            array[k] = <char *>address(states[k], self.code, each * self.layers, out)
-        for layer in range(self.layers):
-            if out:
-                check(lstmc_stream_get_state(self.stream, layer, <void **>array))
-            else:
-                check(lstmc_stream_set_state(self.stream, layer,
-                                             <const void **>array))
-            for k in range(self.states):
-                array[k] += each * (8 if self.code == c"d" else 4)
+            width = each.width if k == 0 else each.layer.units
+            array[k] = address(states[k], self.code,
+                               each.parts * self.samples * width, out)
+        if out:
+            check(lstmc_stream_get_state(self.stream, layer, array))
+        else:
+            check(lstmc_stream_set_state(self.stream, layer, <const void **>array))
         return 0
 
 

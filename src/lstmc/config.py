@@ -13,16 +13,46 @@ def cells() -> list[dict]:
     Returns
     -------
     list of dict
-        For each cell: name, title, equations, source (the paper), columns (of the
-        affine map: name and the blocks of W, R and b), states, saved (reals kept for
-        backward per step and unit), squashes (whether it takes
-        ``output_activation``).
+        For each cell:
+
+        name, title, equations, source : str
+            Source is the paper.
+        columns : tuple of (str, int, int, int)
+            Of the affine map ``a``: the name, and which block of rows of W, of R and
+            of b makes it; -1: none.
+        w_blocks, r_blocks, b_blocks : int
+            Blocks of ``hidden_size`` rows that W, R and b consist of.
+        states : tuple of str
+            h first.
+        vectors : tuple of str
+            Weights of one number for each unit: peepholes, gains, decays.
+        rows : tuple of str
+            The states that R reads, and h.
+        reads : tuple of int
+            How many of them each column reads, with a block of R each; 0: none, or
+            what the cell computes from h within the step.
+        reads_h : bool
+            Whether h recurs, so that there may be ``recurrent_dropout``.
+        late : int
+            Columns whose R reads what the cell computes from h within the step.
+        saved : int
+            Reals that training keeps for backward per step and unit.
+        squashes : bool
+            Whether it takes ``output_activation``.
+        projects : bool
+            Whether it takes ``proj_size``.
+        timed : bool
+            Whether it needs ``time``, that elapsed before each step.
+        statics : int
+            How many of the last states static features give; with any, it needs
+            ``static``.
 
     Examples
     --------
     >>> import lstmc
-    >>> [cell["name"] for cell in lstmc.cells()][:2]
-    ['lstm', 'gru']
+    >>> lstm, *others = lstmc.cells()
+    >>> lstm["name"], lstm["states"], lstm["timed"]
+    ('lstm', ('h', 'c'), False)
     """
     return _core.cells()
 

@@ -1,5 +1,8 @@
 /* main.c - the C test program: the kernels through lstmc.h, without Python. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "guard.h"
@@ -7,8 +10,10 @@
 
 static const char *const targets[] = {"baseline", "avx2", "avx512"};
 
-static void test_target(void)
+static void test_target(const char *target)
 {
+    lstmc_set_allocator(guarded_allocate, guarded_release);
+    CHECK(lstmc_choose_target(target) == LSTMC_OK);
     test_sequence();
     test_gradient();
     test_bits();
@@ -21,6 +26,27 @@ static void test_target(void)
     test_mode();
     test_memory();
     test_errors();
+    printf("%s: ", lstmc_target());
+}
+
+/* A process for each target, side by side. */
+static int test_targets(void)
+{
+    int failed = 0, status;
+    fflush(stdout);
+    for (size_t k = 0; k < sizeof targets / sizeof *targets; ++k) {
+        if (!lstmc_has_target(targets[k]))
+            continue;
+        const pid_t child = fork();
+        if (child == 0) {
+            test_target(targets[k]);
+            exit(report());
+        }
+        failed |= child < 0;
+    }
+    while (wait(&status) > 0)
+        failed |= status != 0;
+    return failed;
 }
 
 int main(void)
@@ -28,13 +54,5 @@ int main(void)
     test_vmath_f32();
     test_vmath_f64();
     test_machine();
-    lstmc_set_allocator(guarded_allocate, guarded_release);
-    for (size_t k = 0; k < sizeof targets / sizeof *targets; ++k) {
-        if (!lstmc_has_target(targets[k]))
-            continue;
-        CHECK(lstmc_choose_target(targets[k]) == LSTMC_OK);
-        test_target();
-        printf("%s: done\n", lstmc_target());
-    }
-    return report();
+    return report() | test_targets();
 }

@@ -71,6 +71,12 @@ static double *random_reals(int dtype, ptrdiff_t size, double scale)
     return out;
 }
 
+static void make_positive(double *numbers, ptrdiff_t size, double least)
+{
+    for (ptrdiff_t k = 0; k < size; ++k)
+        numbers[k] = least + fabs(numbers[k]);
+}
+
 /* Lengths from 0 to longest; the last sample is a longest one, the first without steps
  * if it is not alone. */
 static ptrdiff_t *make_offsets(const Shape *shape)
@@ -102,14 +108,22 @@ Problem make_problem(const Shape *s)
     const ptrdiff_t n = s->units, m = s->inputs;
     p.x = random_reals(s->dtype, p.steps * m, 1);
     p.dy = random_reals(s->dtype, p.steps * n * s->directions, 1);
-    /* Sums of n products of about the same size as one: gates stay off saturation. */
-    const double w = 1.5 / sqrt((double)m), r = 1.5 / sqrt((double)n);
+    p.time = random_reals(s->dtype, p.steps, 3);
+    make_positive(p.time, p.steps, 0);
+    /* Sums of n products of about the same size as one: gates stay off saturation. Over
+     * many steps less, or cells that never forget run into chaos, where no two dtypes
+     * and no two differences agree. */
+    const double calm = s->longest > 100 ? 2.0 / (double)s->longest : 1;
+    const double w = 1.5 / sqrt((double)m), r = 1.5 * calm / sqrt((double)n);
     for (int side = 0; side < s->directions; ++side) {
         p.w[side] = random_reals(s->dtype, p.cell.w_blocks * n * m, w);
         p.r[side] = random_reals(s->dtype, p.cell.r_blocks * n * n, r);
-        p.b[side] = random_reals(s->dtype, p.cell.b_blocks * n, 0.5);
+        p.b[side] = random_reals(s->dtype, p.cell.b_blocks * n, 0.5 * calm);
+        p.v[side] = random_reals(s->dtype, p.cell.vectors * n, calm);
         for (int k = 0; k < p.cell.states; ++k) {
             p.before[side][k] = random_reals(s->dtype, p.samples * n, 1);
+            if (strcmp(p.cell.state[k], "n") == 0) /* a sum of exponentials */
+                make_positive(p.before[side][k], p.samples * n, 0.5);
             p.d_after[side][k] = random_reals(s->dtype, p.samples * n, 1);
         }
     }
@@ -140,6 +154,7 @@ Problem choose_samples(const Problem *p, const ptrdiff_t *chosen, ptrdiff_t coun
     }
     const ptrdiff_t n = p->layer.units;
     q.x = choose_rows(p->x, p->layer.inputs, step, q.steps);
+    q.time = choose_rows(p->time, 1, step, q.steps);
     q.dy = choose_rows(p->dy, n * p->layer.directions, step, q.steps);
     for (int side = 0; side < p->layer.directions; ++side)
         for (int k = 0; k < p->cell.states; ++k) {
@@ -152,7 +167,8 @@ Problem choose_samples(const Problem *p, const ptrdiff_t *chosen, ptrdiff_t coun
 /* --- lists ----------------------------------------------------------------------- */
 
 static int list(const Problem *p, double *x, double *const *w, double *const *r,
-                double *const *b, double *const (*state)[LSTMC_MAX_STATES], Array *out)
+                double *const *b, double *const *v,
+                double *const (*state)[LSTMC_MAX_STATES], Array *out)
 {
     const ptrdiff_t n = p->layer.units, m = p->layer.inputs;
     int count = 0;
@@ -161,6 +177,7 @@ static int list(const Problem *p, double *x, double *const *w, double *const *r,
         out[count++] = (Array){"w", w[side], p->cell.w_blocks * n * m};
         out[count++] = (Array){"r", r[side], p->cell.r_blocks * n * n};
         out[count++] = (Array){"b", b[side], p->cell.b_blocks * n};
+        out[count++] = (Array){"v", v[side], p->cell.vectors * n};
         for (int k = 0; k < p->cell.states; ++k)
             out[count++] = (Array){p->cell.state[k], state[side][k], p->samples * n};
     }
@@ -169,12 +186,12 @@ static int list(const Problem *p, double *x, double *const *w, double *const *r,
 
 int list_inputs(const Problem *p, Array *out)
 {
-    return list(p, p->x, p->w, p->r, p->b, p->before, out);
+    return list(p, p->x, p->w, p->r, p->b, p->v, p->before, out);
 }
 
 int list_gradients(const Problem *p, const Result *g, Array *out)
 {
-    return list(p, g->dx, g->dw, g->dr, g->db, g->d_before, out);
+    return list(p, g->dx, g->dw, g->dr, g->db, g->dv, g->d_before, out);
 }
 
 int list_outputs(const Problem *p, const Result *out_of, Array *out)

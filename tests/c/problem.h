@@ -21,7 +21,7 @@ typedef struct {
     ptrdiff_t size;
 } Array;
 
-enum { MOST_ARRAYS = 2 + 2 * (LSTMC_MAX_STATES + 3) };
+enum { MOST_ARRAYS = 2 + 4 * LSTMC_MAX_STATES + 8 };
 
 typedef struct {
     lstmc_layer layer;
@@ -29,8 +29,9 @@ typedef struct {
     ptrdiff_t samples, steps;
     ptrdiff_t *offsets;                              /* (samples + 1) */
     double *x;                                       /* (steps, inputs) */
+    double *time;                                    /* (steps), of a timed cell */
     double *dy;                                      /* (steps, directions * units) */
-    double *w[2], *r[2], *b[2];                      /* (blocks, units, ...) */
+    double *w[2], *r[2], *b[2], *v[2];               /* (blocks, units, ...) */
     double *before[2][LSTMC_MAX_STATES];             /* (samples, units) */
     double *d_after[2][LSTMC_MAX_STATES];            /* (samples, units) */
 } Problem;
@@ -40,7 +41,7 @@ typedef struct {
     double *y;
     double *after[2][LSTMC_MAX_STATES];
     double *dx;
-    double *dw[2], *dr[2], *db[2];
+    double *dw[2], *dr[2], *db[2], *dv[2];
     double *d_before[2][LSTMC_MAX_STATES];
 } Result;
 
@@ -51,6 +52,8 @@ Problem make_problem(const Shape *);
 /* Sample j of a problem as a batch of its own, or the samples in another order. */
 Problem choose_samples(const Problem *, const ptrdiff_t *chosen, ptrdiff_t count);
 
+/* The weights of one direction, packed, with reals of the layer's dtype. */
+void *packed_weights(const Problem *, int side, ptrdiff_t *size);
 /* Forward for training, and backward. */
 Result train(const Problem *, int threads);
 /* The same with a tape of checkpoints. */

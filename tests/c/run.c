@@ -39,16 +39,30 @@ static void check_untouched(const Run *run)
         CHECK_SAY(memcmp(u->array, u->copy, u->bytes) == 0, "an input was written");
 }
 
-static void *packed_weights(const Problem *p, int side, ptrdiff_t *size)
+/* The numbers of a direction's weights in the order of Parts. */
+enum { W, R, B, V, PARTS };
+typedef struct {
+    ptrdiff_t size[PARTS];
+} Sizes;
+
+static Sizes sizes_of(const Problem *p)
 {
-    const lstmc_layer *layer = &p->layer;
-    const ptrdiff_t n = layer->units, m = layer->inputs;
-    CHECK(lstmc_packed_size(layer, size) == LSTMC_OK);
-    void *packed = empty_reals(layer->dtype, *size, 0);
-    const void *w = to_reals(layer->dtype, p->w[side], p->cell.w_blocks * n * m, 1);
-    const void *r = to_reals(layer->dtype, p->r[side], p->cell.r_blocks * n * n, 1);
-    const void *b = to_reals(layer->dtype, p->b[side], p->cell.b_blocks * n, 1);
-    CHECK(lstmc_pack(layer, w, r, b, packed) == LSTMC_OK);
+    const ptrdiff_t n = p->layer.units, m = p->layer.inputs;
+    return (Sizes){{p->cell.w_blocks * n * m, p->cell.r_blocks * n * n,
+                    p->cell.b_blocks * n, p->cell.vectors * n}};
+}
+
+void *packed_weights(const Problem *p, int side, ptrdiff_t *size)
+{
+    const int dtype = p->layer.dtype;
+    const Sizes sizes = sizes_of(p);
+    CHECK(lstmc_packed_size(&p->layer, size) == LSTMC_OK);
+    void *packed = empty_reals(dtype, *size, 0);
+    const lstmc_weights weights = {.w = to_reals(dtype, p->w[side], sizes.size[W], 1),
+                                   .r = to_reals(dtype, p->r[side], sizes.size[R], 1),
+                                   .b = to_reals(dtype, p->b[side], sizes.size[B], 1),
+                                   .v = to_reals(dtype, p->v[side], sizes.size[V], 1)};
+    CHECK(lstmc_pack(&p->layer, &weights, packed) == LSTMC_OK);
     return packed;
 }
 
@@ -57,21 +71,21 @@ static void *packed_weights(const Problem *p, int side, ptrdiff_t *size)
 static void unpack_gradient(const Problem *p, const void *packed, ptrdiff_t size,
                             int side, Result *result)
 {
-    const lstmc_layer *layer = &p->layer;
-    const int dtype = layer->dtype;
-    const ptrdiff_t n = layer->units, m = layer->inputs;
-    const ptrdiff_t w_size = p->cell.w_blocks * n * m,
-                    r_size = p->cell.r_blocks * n * n;
-    const ptrdiff_t b_size = p->cell.b_blocks * n;
-    void *w = empty_reals(dtype, w_size, 1), *r = empty_reals(dtype, r_size, 1);
-    void *b = empty_reals(dtype, b_size, 1), *again = empty_reals(dtype, size, 0);
-    CHECK(lstmc_unpack(layer, packed, w, r, b) == LSTMC_OK);
-    CHECK(lstmc_pack(layer, w, r, b, again) == LSTMC_OK);
+    const int dtype = p->layer.dtype;
+    const Sizes sizes = sizes_of(p);
+    void *again = empty_reals(dtype, size, 0);
+    const lstmc_weights weights = {.w = empty_reals(dtype, sizes.size[W], 1),
+                                   .r = empty_reals(dtype, sizes.size[R], 1),
+                                   .b = empty_reals(dtype, sizes.size[B], 1),
+                                   .v = empty_reals(dtype, sizes.size[V], 1)};
+    CHECK(lstmc_unpack(&p->layer, packed, &weights) == LSTMC_OK);
+    CHECK(lstmc_pack(&p->layer, &weights, again) == LSTMC_OK);
     CHECK_SAY(memcmp(again, packed, (size_t)size * real_size(dtype)) == 0,
               "the padding of a gradient is not zero");
-    result->dw[side] = to_doubles(dtype, w, w_size);
-    result->dr[side] = to_doubles(dtype, r, r_size);
-    result->db[side] = to_doubles(dtype, b, b_size);
+    result->dw[side] = to_doubles(dtype, weights.w, sizes.size[W]);
+    result->dr[side] = to_doubles(dtype, weights.r, sizes.size[R]);
+    result->db[side] = to_doubles(dtype, weights.b, sizes.size[B]);
+    result->dv[side] = to_doubles(dtype, weights.v, sizes.size[V]);
 }
 
 static Run start(const Problem *p, int threads, ptrdiff_t *size)
@@ -83,6 +97,7 @@ static Run start(const Problem *p, int threads, ptrdiff_t *size)
                         .threads = threads}};
     const ptrdiff_t n = p->layer.units, width = n * p->layer.directions;
     run.call.x = give(&run, p->x, p->steps * p->layer.inputs);
+    run.call.time = give(&run, p->time, p->steps);
     run.call.y = empty_reals(p->layer.dtype, p->steps * width, 1);
     for (int side = 0; side < p->layer.directions; ++side) {
         lstmc_direction *d = run.call.direction + side;

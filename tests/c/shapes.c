@@ -3,7 +3,6 @@
 
 #include "check.h"
 #include "guard.h"
-#include "reference.h"
 
 static void visit(Shape shape, const lstmc_cell *cell, void (*body)(const Shape *))
 {
@@ -25,8 +24,7 @@ void each_option_of(int dtype, Shape shape, void (*body)(const Shape *))
     for (shape.cell = 0; shape.cell < lstmc_cell_count(); ++shape.cell) {
         lstmc_cell cell;
         CHECK(lstmc_describe_cell(shape.cell, &cell) == LSTMC_OK);
-        if (has_reference(&cell))
-            visit(shape, &cell, body);
+        visit(shape, &cell, body);
     }
 }
 

@@ -18,12 +18,10 @@ static const Shape small = {
 static void check_threads(const Shape *shape)
 {
     const Problem p = make_problem(shape);
-    const Result one = train(&p, 1), again = train(&p, 1);
-    check_same_results(&p, &one, &again, "in a second run");
-    /* 2, 5 and 8 where it takes long. */
-    const int step = shape->units > 500 ? 3 : 1;
-    for (int threads = 2; threads <= 8; threads += step) {
-        const Result many = train(&p, threads);
+    const Result one = train(&p, 1);
+    static const int threads[] = {2, 5, 8};
+    for (size_t k = 0; k < sizeof threads / sizeof *threads; ++k) {
+        const Result many = train(&p, threads[k]);
         check_same_results(&p, &one, &many, "for more threads");
     }
 }
@@ -55,7 +53,8 @@ static void same_sample(const Problem *p, const Result *a, ptrdiff_t row,
 static void check_company(const Shape *shape)
 {
     const Problem p = make_problem(shape);
-    const Result whole = train(&p, 1);
+    const Result whole = train(&p, 1), again = train(&p, 1);
+    check_same_results(&p, &whole, &again, "in a second run");
     ptrdiff_t *order = keep((size_t)p.samples * sizeof *order, 0);
     for (ptrdiff_t j = 0; j < p.samples; ++j) {
         const Problem alone = choose_samples(&p, &j, 1);
@@ -101,14 +100,10 @@ static void check_callers(const Shape *shape)
     lstmc_call call = {.layer = p.layer,
                        .samples = p.samples,
                        .offsets = p.offsets,
-                       .x = to_reals(dtype, p.x, p.steps * m, 0)};
-    lstmc_packed_size(&p.layer, &size);
+                       .x = to_reals(dtype, p.x, p.steps * m, 0),
+                       .time = to_reals(dtype, p.time, p.steps, 0)};
     for (int side = 0; side < shape->directions; ++side) {
-        void *packed = empty_reals(dtype, size, 0);
-        lstmc_pack(&p.layer, to_reals(dtype, p.w[side], p.cell.w_blocks * n * m, 0),
-                   to_reals(dtype, p.r[side], p.cell.r_blocks * n * n, 0),
-                   to_reals(dtype, p.b[side], p.cell.b_blocks * n, 0), packed);
-        call.direction[side].weights = packed;
+        call.direction[side].weights = packed_weights(&p, side, &size);
         for (int k = 0; k < p.cell.states; ++k)
             call.direction[side].before[k] =
                 to_reals(dtype, p.before[side][k], p.samples * n, 0);

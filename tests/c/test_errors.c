@@ -179,11 +179,16 @@ static void check_sizes(void)
     CHECK(lstmc_checkpoint_size(&layer, 2, falling, &size) == LSTMC_BAD_OFFSETS);
     CHECK(lstmc_checkpoint_size(&layer, 2, endless, &size) == LSTMC_TOO_LARGE);
     CHECK(size == 77);
-    CHECK(lstmc_pack(&layer, NULL, &real, &real, &real) == LSTMC_NULL_ARRAY);
-    CHECK(lstmc_unpack(&layer, &real, &real, NULL, &real) == LSTMC_NULL_ARRAY);
+    const lstmc_weights weights = {&real, &real, &real, &real, &real};
+    const lstmc_weights no_w = {NULL, &real, &real, &real, &real};
+    const lstmc_weights no_r = {&real, NULL, &real, &real, &real};
+    CHECK(lstmc_pack(&layer, &no_w, &real) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_pack(&layer, NULL, &real) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_unpack(&layer, &real, &no_r) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_unpack(&layer, NULL, &weights) == LSTMC_NULL_ARRAY);
     layer.units = PTRDIFF_MAX / 2;
     CHECK(lstmc_packed_size(&layer, &size) == LSTMC_TOO_LARGE);
-    CHECK(lstmc_pack(&layer, &real, &real, &real, &real) == LSTMC_TOO_LARGE);
+    CHECK(lstmc_pack(&layer, &weights, &real) == LSTMC_TOO_LARGE);
     CHECK(size == 77 && real == 0);
 }
 

@@ -66,6 +66,7 @@ static void check_starving(const Shape *shape, int checkpoint)
                        .samples = p.samples,
                        .offsets = p.offsets,
                        .x = to_reals(dtype, p.x, p.steps * shape->inputs, 0),
+                       .time = to_reals(dtype, p.time, p.steps, 0),
                        .y = output(&forward, p.steps * width),
                        .dx = output(&backward, p.steps * shape->inputs),
                        .checkpoint = checkpoint};

@@ -13,16 +13,18 @@ static void check_round_trip(const Shape *shape)
     list_inputs(&p, arrays);
     ptrdiff_t size = 0;
     CHECK(lstmc_packed_size(&p.layer, &size) == LSTMC_OK);
-    const void *from[3];
-    void *to[3];
-    for (int k = 0; k < 3; ++k) { /* arrays: x, w, r, b, ... */
+    enum { PARTS = 4 };
+    void *from[PARTS], *to[PARTS];
+    for (int k = 0; k < PARTS; ++k) { /* arrays: x, w, r, b, v, ... */
         from[k] = to_reals(dtype, arrays[k + 1].values, arrays[k + 1].size, 1);
         to[k] = empty_reals(dtype, arrays[k + 1].size, 1);
     }
     void *packed = empty_reals(dtype, size, 0);
-    CHECK(lstmc_pack(&p.layer, from[0], from[1], from[2], packed) == LSTMC_OK);
-    CHECK(lstmc_unpack(&p.layer, packed, to[0], to[1], to[2]) == LSTMC_OK);
-    for (int k = 0; k < 3; ++k)
+    const lstmc_weights in = {from[0], from[1], from[2], from[3], NULL};
+    const lstmc_weights out = {to[0], to[1], to[2], to[3], NULL};
+    CHECK(lstmc_pack(&p.layer, &in, packed) == LSTMC_OK);
+    CHECK(lstmc_unpack(&p.layer, packed, &out) == LSTMC_OK);
+    for (int k = 0; k < PARTS; ++k)
         CHECK_SAY(
             memcmp(from[k], to[k], (size_t)arrays[k + 1].size * real_size(dtype)) == 0,
             "%s differs after packing and unpacking", arrays[k + 1].name);

@@ -5,6 +5,7 @@
  * the reference's central difference along a random direction through each input: it
  * sees a wrong element anywhere, at two forwards an array. Backward in float32 is
  * compared with that in float64. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -92,6 +93,17 @@ static double change_along(const Problem *p, const Array *input, const double *v
     return (loss[1] - loss[0]) / (2 * step);
 }
 
+/* What the loss is a sum of, without signs; gradients at the outputs are below 1. */
+static double size_of_loss(const Problem *p, const Result *result)
+{
+    Array outputs[MOST_ARRAYS];
+    double size = 0;
+    for (int k = list_outputs(p, result, outputs) - 1; k >= 0; --k)
+        for (ptrdiff_t j = 0; j < outputs[k].size; ++j)
+            size += fabs(outputs[k].values[j]);
+    return size;
+}
+
 static void check_gradient_along(const Shape *shape)
 {
     const Problem p = make_problem(shape);
@@ -99,6 +111,8 @@ static void check_gradient_along(const Shape *shape)
     Array inputs[MOST_ARRAYS], gradients[MOST_ARRAYS];
     const int count = list_inputs(&p, inputs);
     list_gradients(&p, &result, gradients);
+    const double step = 1e-6;
+    const double rounding = 4 * DBL_EPSILON * size_of_loss(&p, &result) / step;
     for (int k = 0; k < count; ++k) {
         double *v = keep((size_t)inputs[k].size * sizeof(double), 0);
         double wanted = 0, size = 1;
@@ -107,9 +121,9 @@ static void check_gradient_along(const Shape *shape)
             wanted += gradients[k].values[j] * v[j];
             size += fabs(gradients[k].values[j] * v[j]);
         }
-        const double got = change_along(&p, inputs + k, v, 1e-6);
-        /* The difference's own error: 1e-12 of curvature, 1e-16 / 1e-6 of rounding. */
-        CHECK_SAY(fabs(got - wanted) < 1e-7 * size,
+        const double got = change_along(&p, inputs + k, v, step);
+        /* The difference's own error: 1e-12 of curvature, and the loss's roundings. */
+        CHECK_SAY(fabs(got - wanted) < 1e-7 * size + rounding,
                   "d%s: %.12g along a direction, the reference says %.12g",
                   inputs[k].name, wanted, got);
     }

@@ -75,7 +75,7 @@ class Dense(Layer):
 
     def apply(self, x, *, threads=0):
         """Return the outputs (n, output_size) of the rows ``x`` (n, input_size)."""
-        return _product(x, self.weight, self.bias, threads)
+        return product(x, self.weight, self.bias, threads)
 
     def record(self, x, *, threads=0):
         """Return the outputs and the tape that `pull` needs."""
@@ -99,14 +99,14 @@ class Dense(Layer):
         """
         o, m = self.output_size, self.input_size
         zeros = np.zeros(m, self.dtype)
-        gradient[: o * m] = _product(dy.T, tape.T, zeros, threads).ravel()
+        gradient[: o * m] = product(dy.T, tape.T, zeros, threads).ravel()
         gradient[o * m :] = dy.sum(axis=0)
         if not input_gradient:
             return None
-        return _product(dy, self.weight.T, zeros, threads)
+        return product(dy, self.weight.T, zeros, threads)
 
 
-def _product(x, weight, bias, threads):
+def product(x, weight, bias, threads=0):
     """Return ``x weight' + bias``, every sum in one fixed order."""
     out = np.empty((len(x), len(weight)), x.dtype)  # (n, output_size)
     x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)

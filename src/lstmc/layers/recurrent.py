@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..sequences import Sequences, as_sequences
+from .extras import checked_extras
 from .layer import aligned
 from .stack import Stack
 from .stream import Stream
@@ -27,39 +28,74 @@ class Recurrent(Stack):
         A second direction starts at each sequence's own end; outputs are side by side.
     output_activation : {"tanh", "identity"}, default="tanh"
         The squash between cell state and output, for cells that have one.
+    proj_size : int, default=0
+        Features of h, a projection of what the cell computes [1]_; 0: hidden_size.
+    num_heads : int, default=1
+        Parts of the units that do not feed one another: R is block-diagonal.
+    static_size : int, default=0
+        Static features of a sequence, for a cell that reads them.
+    gradient : {"full", "truncated"}, default="full"
+        Whether gradients go from a step to the one before through R, or through the
+        inner states alone, as in 1997 [2]_; truncated ones do not pass peepholes
+        either [3]_.
+    block_size : int, default=1
+        Cells that share their gates, for cells with gates and no vectors.
+    cell_bias : bool, default=True
+        Whether the candidate z has a bias; of the same cells.
     dropout : float, default=0.0
         Share of outputs dropped between layers, in training (`forward`) alone.
+    variational : bool, default=False
+        Whether a sequence's outputs are dropped at all steps alike [4]_.
+    recurrent_dropout : float, default=0.0
+        Share of h that R does not see, at all steps of a sequence alike [4]_.
+    zoneout : float or tuple of 2 floats, default=0.0
+        Share of h, and of c, that keeps its value at a step [5]_; outside training the
+        expectation is taken.
+    drop_connect : float, default=0.0
+        Share of the weights R dropped in a training step [6]_.
+    input_initializer, recurrent_initializer : str or callable
+        Of W and R: names of `lstmc.initializers`, or functions (rng, shape) -> array.
+    forget_bias : float or "power_law", default=1.0
+        Where forget gates start; see `lstmc.initializers.power_law`.
     dtype : {"float32", "float64"}, default="float32"
         Type of weights and arithmetic.
     random_state : None, int or numpy.random.Generator, default=None
-        Source of the initial weights: W Glorot uniform [1]_, R orthogonal [2]_,
-        biases 0 but 1 for forget gates [3]_.
+        Source of the initial weights.
 
     Attributes
     ----------
     output_size : int
-        Features of an output step: hidden_size times the directions.
+        Features of an output step: those of h times the directions.
+    n_parameters : int
+        Numbers that training may choose.
     state_names : tuple of str
         The states of the cell, such as ``("h", "c")``.
     parameters : dict of str to ndarray
         Read-only copies by PyTorch's names: ``weight_ih_l0`` (blocks * hidden_size,
-        input_size), ``weight_hh_l0``, ``bias_l0``, ``..._l1``, ``..._l0_reverse``.
+        input_size), ``weight_hh_l0``, ``bias_l0``, ``..._l1``, ``..._l0_reverse``; for
+        some cells ``vector_l0``, ``weight_hr_l0``, ``weight_static_l0``. Blocks stand
+        in the order of ``lstmc.cells()``.
 
     Notes
     -----
     A state is a tuple of arrays (num_layers * directions, n, hidden_size), one for each
-    of ``state_names``, index ``layer * directions + direction``, as in PyTorch.
+    of ``state_names``, index ``layer * directions + direction``, as in PyTorch; that of
+    h has proj_size features if there is a projection.
     The bits of a sequence's outputs depend neither on the other sequences of the batch
     nor on the number of threads.
 
     References
     ----------
-    .. [1] Glorot, Bengio: Understanding the difficulty of training deep feedforward
-       neural networks. AISTATS 2010.
-    .. [2] Saxe, McClelland, Ganguli: Exact solutions to the nonlinear dynamics of
-       learning in deep linear neural networks. ICLR 2014.
-    .. [3] Jozefowicz, Zaremba, Sutskever: An Empirical Exploration of Recurrent Network
-       Architectures. ICML 2015.
+    .. [1] Sak, Senior, Beaufays: Long Short-Term Memory Recurrent Neural Network
+       Architectures for Large Scale Acoustic Modeling. Interspeech 2014.
+    .. [2] Hochreiter, Schmidhuber: Long Short-Term Memory. Neural Computation 9, 1997.
+    .. [3] Gers, Schraudolph, Schmidhuber: Learning Precise Timing with LSTM Recurrent
+       Networks. JMLR 3, 2002.
+    .. [4] Gal, Ghahramani: A Theoretically Grounded Application of Dropout in Recurrent
+       Neural Networks. NIPS 2016.
+    .. [5] Krueger et al.: Zoneout: Regularizing RNNs by Randomly Preserving Hidden
+       Activations. ICLR 2017.
+    .. [6] Wan et al.: Regularization of Neural Networks using DropConnect. ICML 2013.
 
     Examples
     --------
@@ -71,7 +107,7 @@ class Recurrent(Stack):
     ([(5, 16), (2, 16)], (2, 2, 8))
     """
 
-    def __call__(self, X, state=None, *, threads=0):
+    def __call__(self, X, state=None, *, time=None, static=None, threads=0):
         """Run for inference; const, from any number of Python threads at once.
 
         Parameters
@@ -80,6 +116,10 @@ class Recurrent(Stack):
             The batch.
         state : tuple of arrays, default=None
             Initial states; None: zeros.
+        time : list of (T_i,) arrays, (n, T) array or Sequences, default=None
+            Time elapsed before each step, at least 0, of a cell that is timed.
+        static : array of shape (n, static_size), default=None
+            Static features, of a cell that reads them.
         threads : int, default=0
             Threads at most; 0: see ``lstmc.set_num_threads``.
 
@@ -91,16 +131,20 @@ class Recurrent(Stack):
             Final states, each sequence's at its own end.
         """
         x = self._sequences(X)
-        y, after = self.apply(x, self._checked(state, len(x), "state"), threads=threads)
+        y, after = self.apply(
+            x, self._checked(state, len(x), "state"), threads=threads,
+            **checked_extras(self, x, time, static),
+        )  # fmt: skip
         return _in_form_of(X, x.with_values(y)), after
 
     def forward(
-        self, X, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0
-    ):
+        self, X, state=None, *, time=None, static=None, dropout_key=(0, 0),
+        checkpoint=False, threads=0,
+    ):  # fmt: skip
         """Run for training: as a call, and a tape for `backward` as third result.
 
         dropout_key : tuple of 2 ints
-            Seed and stream of the masks, if the layer has dropout.
+            Seed and stream of the masks, if the layer has noise of any kind.
         checkpoint : bool, default=False
             Whether the tape keeps states now and then instead of all gates of all
             steps; its size then grows like the square root of the steps. `backward`
@@ -114,8 +158,9 @@ class Recurrent(Stack):
         x = self._sequences(X)
         state = self._checked(state, len(x), "state")
         y, after, tape = self.record(
-            x, state, dropout_key=dropout_key, checkpoint=checkpoint, threads=threads
-        )
+            x, state, dropout_key=dropout_key, checkpoint=checkpoint, threads=threads,
+            **checked_extras(self, x, time, static),
+        )  # fmt: skip
         tape.form = X
         return _in_form_of(X, x.with_values(y)), after, tape
 
@@ -125,7 +170,8 @@ class Recurrent(Stack):
         Parameters
         ----------
         tape : Tape
-            From `forward`; used up.
+            From `forward`; used up. Its ``dstatic`` is then the gradient at the static
+            features.
         dY : like Y, or None
             Gradient at the outputs; None: zeros.
         dstate : tuple of arrays, default=None
@@ -197,14 +243,14 @@ class Recurrent(Stack):
         """The states as clean arrays of the right shape, or None."""
         if state is None:
             return None
-        shape = (self.num_layers * self.directions, n, self.hidden_size)
+        shapes = [s.shape for s in self._empty_state(n)]
         if len(state) != len(self.state_names):
             raise ValueError(
                 f"{name}: expected {len(self.state_names)} arrays {self.state_names}, "
                 f"got {len(state)}"
             )
         clean = []
-        for label, array in zip(self.state_names, state, strict=True):
+        for label, array, shape in zip(self.state_names, state, shapes, strict=True):
             array = np.ascontiguousarray(array, dtype=self.dtype)
             if array.shape != shape:
                 raise ValueError(f"{name} {label}: expected {shape}, got {array.shape}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
 from .. import _core
 from ..sequences import Sequences
-from .layer import Layer, aligned, checked_dtype
-
-OUTPUT_ACTIVATIONS = ("tanh", "identity")
+from .dense import product
+from .layer import aligned, checked_dtype
+from .noise import Noisy
+from .options import check_options, checked_zoneout
+from .packing import Form, Packing, initial_parameters
 
 
 @cache
@@ -26,18 +26,22 @@ def registry() -> dict[str, tuple[int, dict]]:
 class Tape:
     """What a training forward keeps for one backward, layer by layer."""
 
-    inputs: list[Sequences]
-    outputs: list[np.ndarray]  # (steps, directions * hidden_size) each
-    saved: list[np.ndarray]
-    slabs: list[int]
     state: tuple[np.ndarray, ...] | None
+    time: np.ndarray | None
+    static: np.ndarray | None
     dropout_key: tuple[int, int]
     checkpoint: bool  # saved holds one segment of the steps, and states
-    form: object  # what the caller gave, for the form of dX
+    weights: np.ndarray  # what forward ran with
+    form: object = None  # what the caller gave, for the form of dX
+    inputs: list[Sequences] = field(default_factory=list)
+    outputs: list[np.ndarray] = field(default_factory=list)  # (steps, output_size) each
+    saved: list[np.ndarray] = field(default_factory=list)
+    slabs: list[int] = field(default_factory=list)
+    dstatic: np.ndarray | None = None  # of backward
     used: bool = False
 
 
-class Stack(Layer):
+class Stack(Noisy):
     """The layers of `Recurrent`, on Sequences and arrays that were checked before."""
 
     def __init__(
@@ -49,63 +53,68 @@ class Stack(Layer):
         bidirectional=False,
         *,
         output_activation="tanh",
+        proj_size=0,
+        num_heads=1,
+        static_size=0,
+        gradient="full",
+        block_size=1,
+        cell_bias=True,
         dropout=0.0,
+        variational=False,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        drop_connect=0.0,
+        input_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        forget_bias=1.0,
         dtype="float32",
         random_state=None,
     ):
         if cell not in registry():
             raise ValueError(f"cell: expected one of {list(registry())}, got {cell!r}")
-        sizes = {
-            "input_size": input_size,
-            "hidden_size": hidden_size,
-            "num_layers": num_layers,
-        }
-        for name, value in sizes.items():
-            if isinstance(value, bool) or int(value) != value or value < 1:
-                raise ValueError(
-                    f"{name}: expected an integer of at least 1, got {value!r}"
-                )
-        if output_activation not in OUTPUT_ACTIVATIONS:
-            raise ValueError(
-                f"output_activation: expected one of {OUTPUT_ACTIVATIONS}, "
-                f"got {output_activation!r}"
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected 0 <= dropout < 1, got {dropout!r}")
-        row, self._facts = registry()[cell]
-        if output_activation != "tanh" and not self._facts["squashes"]:
-            raise ValueError(f"output_activation: the cell {cell!r} has none to choose")
+        self._facts = registry()[cell][1]
+        check_options(
+            self._facts, input_size=input_size, hidden_size=hidden_size,
+            num_layers=num_layers, output_activation=output_activation,
+            proj_size=proj_size, num_heads=num_heads, static_size=static_size,
+            gradient=gradient, block_size=block_size, cell_bias=cell_bias,
+            dropout=dropout, recurrent_dropout=recurrent_dropout,
+            drop_connect=drop_connect, forget_bias=forget_bias,
+        )  # fmt: skip
         self.input_size, self.hidden_size = int(input_size), int(hidden_size)
         self.cell, self.num_layers = cell, int(num_layers)
         self.bidirectional = bool(bidirectional)
-        self.output_activation, self.dropout = output_activation, float(dropout)
+        self.output_activation = output_activation
+        self.proj_size, self.num_heads = int(proj_size), int(num_heads)
+        self.static_size, self.gradient = int(static_size), gradient
+        self.block_size, self.cell_bias = int(block_size), bool(cell_bias)
+        self.dropout, self.variational = float(dropout), bool(variational)
+        self.recurrent_dropout = float(recurrent_dropout)
+        self.zoneout = checked_zoneout(zoneout)
+        self.drop_connect = float(drop_connect)
         self.dtype = checked_dtype(dtype)
-        self._open(row)
+        self._open()
         self.weights = aligned(self.n_weights, self.dtype)
         self.weights[:] = 0
-        self._initialise(np.random.default_rng(random_state))
+        rng = np.random.default_rng(random_state)
+        drawn = initial_parameters(
+            self._packing, rng, input_initializer, recurrent_initializer, forget_bias
+        )
+        self.load_parameters(drawn)
 
-    def _open(self, row):
+    def _open(self):
         """The kernels' descriptors of the layers, and where their weights lie."""
-        identity = self.output_activation == "identity"
-        sizes = [self.input_size] + [self.output_size] * (self.num_layers - 1)
-        self._kernels = [
-            _core.Layer(row, self.dtype == np.float64, size, self.hidden_size,
-                        self.directions, identity)
-            for size in sizes
-        ]  # fmt: skip
-        ends = np.cumsum([0] + [kernel.packed_size for kernel in self._kernels])
-        self._parts = [slice(*map(int, pair)) for pair in pairwise(ends)]
-        self.n_weights = int(ends[-1])
-        self.shapes = {}
+        row, facts = registry()[self.cell]
+        form = Form(
+            row, facts, self.dtype, self.input_size, self.hidden_size, self.num_layers,
+            self.directions, self.output_activation == "identity", self.proj_size,
+            self.num_heads, self.static_size, self.gradient == "truncated",
+            self.block_size, self.cell_bias,
+        )  # fmt: skip
+        self._packing = Packing(form)
+        self._kernels, self._parts = self._packing.kernels, self._packing.parts
+        self.n_weights, self.shapes = self._packing.n_weights, self._packing.shapes
         self._spare = {}
-        n, facts = self.hidden_size, self._facts
-        for layer, size in enumerate(sizes):
-            for side in range(self.directions):
-                names = self._names(layer, side)
-                self.shapes[names[0]] = (facts["w_blocks"] * n, size)
-                self.shapes[names[1]] = (facts["r_blocks"] * n, n)
-                self.shapes[names[2]] = (facts["b_blocks"] * n,)
 
     @property
     def directions(self):
@@ -113,105 +122,99 @@ class Stack(Layer):
         return 2 if self.bidirectional else 1
 
     @property
+    def state_size(self):
+        """Features of h of one direction: the projection's, or hidden_size."""
+        return self.proj_size or self.hidden_size
+
+    @property
     def output_size(self):
         """Features of an output step."""
-        return self.hidden_size * self.directions
+        return self.state_size * self.directions
 
     @property
     def state_names(self):
-        """The states of the cell, h first."""
-        return self._facts["states"]
+        """The states of the cell, h first, but those that static features give."""
+        names = self._facts["states"]
+        return names[: len(names) - self._facts["statics"]]
 
-    @staticmethod
-    def _names(layer, side):
-        end = f"_l{layer}" + ("_reverse" if side else "")
-        return [name + end for name in ("weight_ih", "weight_hh", "bias")]
+    @property
+    def timed(self):
+        """Whether the cell needs the time elapsed before each step."""
+        return self._facts["timed"]
 
-    def _initialise(self, rng):
-        parameters = {}
-        n = self.hidden_size
-        for name, shape in self.shapes.items():
-            if name.startswith("weight_ih"):
-                bound = math.sqrt(6 / (n + shape[1]))
-                parameters[name] = rng.uniform(-bound, bound, shape)
-            elif name.startswith("weight_hh"):
-                blocks = [_orthogonal(rng, n) for _ in range(shape[0] // n)]
-                parameters[name] = np.concatenate(blocks)
-            else:
-                parameters[name] = np.zeros(shape)
-                for column, _, _, block in self._facts["columns"]:
-                    if column == "f":
-                        parameters[name][block * n : (block + 1) * n] = 1
-        self.load_parameters(parameters)
+    @property
+    def n_parameters(self):
+        """Numbers that training may choose."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
 
     def _read(self):
         return self._unpacked(self.weights)
 
     def _unpacked(self, packed):
         """Arrays by PyTorch's names out of a buffer laid out like `weights`."""
-        parameters = {
-            k: np.empty(shape, self.dtype) for k, shape in self.shapes.items()
-        }
-        for layer, kernel in enumerate(self._kernels):
-            for side in range(self.directions):
-                w, r, b = (parameters[name] for name in self._names(layer, side))
-                kernel.unpack(packed[self._parts[layer]], w, r, b, side)
-        return parameters
+        return self._packing.read(packed)
 
     def _write(self, parameters):
-        for layer, kernel in enumerate(self._kernels):
-            for side in range(self.directions):
-                w, r, b = (parameters[name] for name in self._names(layer, side))
-                kernel.pack(w, r, b, self.weights[self._parts[layer]], side)
+        self._packing.write(parameters, self.weights)
 
     @property
     def penalised(self):
-        """The parts of `weights` that hold W and R."""
-        line = 64 // self.dtype.itemsize  # units are padded to whole cache lines
-        biases = -(-self.hidden_size // line) * line * len(self._facts["columns"])
-        parts = []
-        for part in self._parts:
-            each = (part.stop - part.start) // self.directions
-            starts = range(part.start, part.stop, each)
-            parts += [slice(start, start + each - biases) for start in starts]
-        return parts
+        """The parts of `weights` that hold W, R, projections and static maps."""
+        kinds = ("weight_ih", "weight_hh", "weight_hr", "weight_static")
+        marks = np.append(self._packing.mark(kinds) > 0, False)
+        edges = np.flatnonzero(np.diff(np.append(False, marks)))
+        return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
     def __getstate__(self):
         state = super().__getstate__()
-        del state["_kernels"], state["_spare"]
+        for name in ("_packing", "_kernels", "_parts", "_spare", "_facts"):
+            state.pop(name, None)
         return state
 
     def __setstate__(self, state):
         self.__dict__.update({k: v for k, v in state.items() if k != "parameters"})
-        self._open(registry()[self.cell][0])
+        self._facts = registry()[self.cell][1]
+        self._open()
         super().__setstate__(state)
 
-    def apply(self, x, state=None, *, outputs=True, dropout_key=None, threads=0):
+    # --- forward and backward ---------------------------------------------------------
+
+    def apply(
+        self, x, state=None, *, time=None, static=None, outputs=True, dropout_key=None,
+        threads=0,
+    ):  # fmt: skip
         """Run without a tape; see the class. Returns (y or None, state).
 
-        With a key, the outputs between layers are dropped as in training.
+        With a key, noise is drawn as in training.
         """
         after = self._empty_state(len(x))
+        weights = self._noisy_weights(dropout_key)
         for layer, kernel in enumerate(self._kernels):
             last = layer == self.num_layers - 1
             y = None
             if outputs or not last:
                 y = np.empty((len(x.values), self.output_size), self.dtype)
+            found = self._kernel_state(after, layer, None)
             kernel_forward(self.dtype)(
-                kernel, x.offsets, x.values, self.weights[self._parts[layer]], y,
-                self._of_layer(state, layer), self._of_layer(after, layer),
-                None, threads,
+                kernel, x.offsets, x.values, weights[self._parts[layer]], y,
+                self._kernel_state(state, layer, static, len(x)), found,
+                None, threads, False, time, self._noise(layer, dropout_key),
             )  # fmt: skip
+            self._store_state(found, after, layer)
             if not last:
                 if dropout_key is not None:
-                    y = self._dropped(y, layer, dropout_key, copy=False)
+                    y = self._dropped(x, y, layer, dropout_key, copy=False)
                 x = x.with_values(y)
         return y, after
 
-    def record(self, x, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0):
+    def record(
+        self, x, state=None, *, time=None, static=None, dropout_key=(0, 0),
+        checkpoint=False, threads=0,
+    ):  # fmt: skip
         """Run for training. Returns (y, state, tape)."""
         after = self._empty_state(len(x))
-        tape = Tape([], [], [], [], state, dropout_key, checkpoint, None)
+        weights = self._noisy_weights(dropout_key)
+        tape = Tape(state, time, static, dropout_key, checkpoint, weights)
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = np.empty((steps, self.output_size), self.dtype)
@@ -219,17 +222,19 @@ class Stack(Layer):
             if checkpoint:
                 size = kernel.checkpoint_size(x.offsets)
             saved = self._take_tape(layer, size)
+            found = self._kernel_state(after, layer, None)
             slabs = kernel_forward(self.dtype)(
-                kernel, x.offsets, x.values, self.weights[self._parts[layer]], y,
-                self._of_layer(state, layer), self._of_layer(after, layer),
-                saved, threads, checkpoint,
+                kernel, x.offsets, x.values, weights[self._parts[layer]], y,
+                self._kernel_state(state, layer, static, len(x)), found,
+                saved, threads, checkpoint, time, self._noise(layer, dropout_key),
             )  # fmt: skip
+            self._store_state(found, after, layer)
             tape.inputs.append(x)
             tape.outputs.append(y)
             tape.saved.append(saved)
             tape.slabs.append(slabs)
             if layer < self.num_layers - 1:
-                x = x.with_values(self._dropped(y, layer, dropout_key))
+                x = x.with_values(self._dropped(x, y, layer, dropout_key))
         return y, after, tape
 
     def pull(self, tape, dy, dstate, gradient, *, input_gradient=True, threads=0):
@@ -243,22 +248,34 @@ class Stack(Layer):
                 "tape: expected a fresh one, got one that backward used up"
             )
         tape.used = True
-        before = self._empty_state(len(tape.inputs[0]))
+        n = len(tape.inputs[0])
+        before = self._empty_state(n)
+        if tape.static is not None:
+            tape.dstatic = np.zeros_like(tape.static)
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
             wanted = input_gradient or layer > 0
             dx = np.empty(x.values.shape, self.dtype) if wanted else None
+            found = self._kernel_state(before, layer, None)
             kernel_backward(self.dtype)(
-                self._kernels[layer], x.offsets, x.values, self.weights[part],
-                tape.outputs[layer], self._of_layer(tape.state, layer),
+                self._kernels[layer], x.offsets, x.values, tape.weights[part],
+                tape.outputs[layer],
+                self._kernel_state(tape.state, layer, tape.static, n),
                 tape.saved[layer], tape.slabs[layer], dy,
-                self._of_layer(dstate, layer), dx, self._of_layer(before, layer),
-                gradient[part], threads, tape.checkpoint,
+                self._kernel_gradient(dstate, layer, n), dx, found,
+                gradient[part], threads, tape.checkpoint, tape.time,
+                self._noise(layer, tape.dropout_key),
             )  # fmt: skip
+            self._store_state(found, before, layer)
+            self._pull_static(found, layer, tape, gradient)
             self._spare[layer] = tape.saved.pop()
             dy = dx
             if layer > 0:
-                dy = self._dropped(dx, layer - 1, tape.dropout_key, copy=False)
+                below = tape.inputs[layer - 1]
+                dy = self._dropped(below, dx, layer - 1, tape.dropout_key, copy=False)
+        if tape.weights is not self.weights:
+            gradient *= self._connections(tape.dropout_key)
+        self._packing.tie(gradient)
         return dy, before
 
     def _take_tape(self, layer, size):
@@ -276,26 +293,79 @@ class Stack(Layer):
         """Give back the memory that is kept from one training step to the next."""
         self._spare.clear()
 
-    def _dropped(self, values, layer, key, copy=True):
-        """Values after the dropout above `layer`; in place if no copy is asked for."""
-        if not self.dropout:
-            return values
-        values = values.copy() if copy else values
-        seed, stream = key
-        _core.dropout(
-            values.ravel(), self.dropout, seed, stream * self.num_layers + layer
-        )
-        return values
+    # --- states, as people and as kernels see them ------------------------------------
 
     def _empty_state(self, n):
-        shape = (self.num_layers * self.directions, n, self.hidden_size)
-        return tuple(np.empty(shape, self.dtype) for _ in self.state_names)
+        rows = self.num_layers * self.directions
+        sizes = [self.state_size] + [self.hidden_size] * (len(self.state_names) - 1)
+        return tuple(np.empty((rows, n, size), self.dtype) for size in sizes)
 
-    def _of_layer(self, state, layer):
-        if state is None or self.num_layers == 1:
-            return state
+    def _kernel_state(self, state, layer, static, n=None):
+        """One layer's states by head: given ones, or with n None room for new ones."""
+        if state is None and static is None:
+            return None
+        first, heads = layer * self.directions, self.num_heads
+        if state is None:
+            state = tuple(np.zeros_like(s) for s in self._empty_state(n))
+        own = [s[first : first + self.directions] for s in state]
+        if heads > 1:
+            own = [_by_head(s, heads) for s in own]
+        if static is not None:
+            own.append(self._mapped(static, layer))
+        elif self._facts["statics"]:
+            own.append(np.empty_like(own[-1]))
+        return tuple(own)
+
+    def _kernel_gradient(self, dstate, layer, n):
+        """The same of gradients; none comes to the states that static features give."""
+        if dstate is None or not self._facts["statics"]:
+            return self._kernel_state(dstate, layer, None)
+        own = self._kernel_state(dstate, layer, None)
+        own[-1][:] = 0
+        return own
+
+    def _store_state(self, own, state, layer):
+        """What the kernels left, where people look for it; in place with one head."""
+        if self.num_heads == 1:
+            return
         first = layer * self.directions
-        return tuple(s[first : first + self.directions] for s in state)
+        for whole, part in zip(state, own, strict=False):
+            for side in range(self.directions):
+                heads = part[side * self.num_heads : (side + 1) * self.num_heads]
+                whole[first + side] = np.concatenate(list(heads), axis=1)
+
+    def _mapped(self, static, layer):
+        """The states that static features give, (parts, n, units)."""
+        sides = []
+        for w, b in self._packing.maps[layer]:
+            weight = self.weights[w].reshape(self.hidden_size, self.static_size)
+            sides.append(product(static, weight, self.weights[b]))
+        mapped = np.stack(sides)
+        return mapped if self.num_heads == 1 else _by_head(mapped, self.num_heads)
+
+    def _pull_static(self, own, layer, tape, gradient):
+        """From the gradient at those states to that of their map and features."""
+        if tape.static is None:
+            for w, b in self._packing.maps[layer]:
+                gradient[w] = gradient[b] = 0
+            return
+        heads = self.num_heads
+        for side, (w, b) in enumerate(self._packing.maps[layer]):
+            da = np.concatenate(
+                list(own[-1][side * heads : (side + 1) * heads]), axis=1
+            )
+            weight = self.weights[w].reshape(self.hidden_size, self.static_size)
+            none = np.zeros(self.static_size, self.dtype)
+            gradient[w] = product(da.T, tape.static.T, none).ravel()
+            gradient[b] = da.sum(axis=0)
+            tape.dstatic += product(da, weight.T, none)
+
+
+def _by_head(state, heads):
+    """(directions, n, heads * units) to (directions * heads, n, units)."""
+    sides, n, width = state.shape
+    split = state.reshape(sides, n, heads, width // heads).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(split).reshape(sides * heads, n, width // heads)
 
 
 @cache
@@ -308,9 +378,3 @@ def kernel_forward(dtype):
 def kernel_backward(dtype):
     """The backward of one dtype."""
     return _core.backward["double" if dtype == np.float64 else "float"]
-
-
-def _orthogonal(rng, n):
-    """A random rotation or reflection, uniform over all (signs as in Mezzadri 2007)."""
-    q, r = np.linalg.qr(rng.standard_normal((n, n)))
-    return q * np.sign(np.diag(r))

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _core
 from .._array_door import clean, real_array
+from .extras import checked_static
 from .layer import ALIGNMENT, aligned
 
 
@@ -83,7 +84,11 @@ class Stream(_core.Stream):
         y[:] = 0
         weights = tuple(layer.weights[part] for part in layer._parts)
         row = y[0] if self.batch_size == 1 else None
-        self.open(kernels, weights, memory, y, row, self.threads)
+        self._time = aligned(self.batch_size, layer.dtype)
+        self._time[:] = 0
+        self._static = None
+        noise = (*layer.zoneout, 0.0, 0, 0, 0)
+        self.open(kernels, weights, memory, y, row, self._time, noise, self.threads)
 
     def reset(self, rows=None):
         """Set states to zeros: the next step is the first of new sequences.
@@ -101,7 +106,7 @@ class Stream(_core.Stream):
             rows holds other things than integers.
         """
         if rows is None:
-            self.clear(0, self.batch_size)
+            self.set_state(None)
             return
         chosen = np.atleast_1d(np.asarray(rows))
         if chosen.size and (chosen.dtype.kind not in "iu" or chosen.ndim != 1):
@@ -111,8 +116,14 @@ class Stream(_core.Stream):
             raise IndexError(
                 f"rows: expected 0 to {self.batch_size - 1}, got {wrong[0]}"
             )
-        for k in chosen:
-            self.clear(int(k), 1)
+        if self._static is None:
+            for k in chosen:
+                self.clear(int(k), 1)
+            return
+        state = self.get_state()
+        for array in state:
+            array[:, chosen.astype(int)] = 0
+        self.set_state(state)
 
     def get_state(self):
         """Return a copy of the state, as the layer takes and returns it.
@@ -122,8 +133,11 @@ class Stream(_core.Stream):
         state : tuple of ndarrays of shape (num_layers, batch_size, hidden_size)
             One for each of ``layer.state_names``.
         """
-        state = self.layer._empty_state(self.batch_size)
-        self.read(state)
+        layer, state = self.layer, self.layer._empty_state(self.batch_size)
+        for k in range(layer.num_layers):
+            own = layer._kernel_state(state, k, None)
+            self.read(k, own)
+            layer._store_state(own, state, k)
         return state
 
     def set_state(self, state):
@@ -139,20 +153,62 @@ class Stream(_core.Stream):
         ValueError
             Their number or a shape is another. The state is as it was.
         """
-        if state is None:
+        layer = self.layer
+        if state is None and self._static is None:
             self.clear(0, self.batch_size)
-        else:
-            self.write(self.layer._checked(state, self.batch_size, "state"))
+            return
+        given = layer._checked(state, self.batch_size, "state")
+        for k in range(layer.num_layers):
+            self.write(k, layer._kernel_state(given, k, self._static, self.batch_size))
+
+    def set_static(self, static):
+        """Set the static features of all sequences; states stay as they are.
+
+        Parameters
+        ----------
+        static : array of shape (batch_size, static_size)
+            For a layer whose cell reads them.
+
+        Raises
+        ------
+        ValueError
+            The cell reads none, or the shape is another.
+        """
+        state = self.get_state()
+        batch = range(self.batch_size)
+        self._static = checked_static(self.layer, batch, static)
+        self.set_state(state)
+
+    def set_time(self, time):
+        """Set the time elapsed before the next steps, until it is set again.
+
+        Parameters
+        ----------
+        time : float or array of shape (batch_size,)
+            At least 0; for a layer whose cell is timed.
+
+        Raises
+        ------
+        ValueError
+            The cell is not timed, or a time is below 0 or not finite.
+        """
+        array = np.broadcast_to(real_array(time, "time"), (self.batch_size,))
+        if not self.layer.timed or not (np.isfinite(array) & (array >= 0)).all():
+            raise ValueError(
+                f"time: expected at least 0, of a cell that is timed, got {time!r} for "
+                f"{self.layer.cell!r}"
+            )
+        self._time[:] = array
 
     def copy(self):
         """Return an independent stream of the same layer, in the same state."""
-        return _restored(self.layer, self.batch_size, self.threads, self.get_state())
+        return _restored(*self.__reduce__()[1])
 
     __copy__ = copy
 
     def __reduce__(self):
-        arguments = self.layer, self.batch_size, self.threads, self.get_state()
-        return _restored, arguments
+        sizes = self.layer, self.batch_size, self.threads
+        return _restored, (*sizes, self.get_state(), self._static, self._time.copy())
 
     def __repr__(self):
         layer = self.layer
@@ -176,8 +232,9 @@ class Stream(_core.Stream):
         return clean(array, self.layer.dtype)
 
 
-def _restored(layer, batch_size, threads, state):
+def _restored(layer, batch_size, threads, state, static, time):
     stream = Stream(layer, batch_size, threads=threads)
+    stream._static, stream._time[:] = static, time
     stream.set_state(state)
     return stream
 
