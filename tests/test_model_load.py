@@ -23,13 +23,20 @@ def run(script, *arguments):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+ARCHITECTURES = [
+    {"bidirectional": True},
+    {"proj_size": 3, "zoneout": [0.1, 0.2], "num_layers": 2},
+    {"block_size": 2, "cell_bias": False},
+]
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES, ids=str)
+def saved(tmp_path_factory, request):
     """A classifier's file, what it predicts from and what it predicts."""
     folder = tmp_path_factory.mktemp("saved")
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((12, 7, 3)), np.arange(12) % 3
-    est = lstmc.LSTMClassifier(4, bidirectional=True, max_iter=2, random_state=0)
+    est = lstmc.LSTMClassifier(4, max_iter=2, random_state=0, **request.param)
     est.fit(X, y).save(folder / "model.safetensors")
     np.save(folder / "X.npy", X)
     np.save(folder / "expected.npy", est.predict_proba(X))
@@ -85,8 +92,9 @@ def leaves(value, path=()):
 STRANGE = [None, True, -1, 0, 1, 2.5, 10**12, "", "lstm", "(f4", "O", [], [[0]], {}]
 
 
-def test_any_parameters_give_a_model_or_the_error(saved, path):
+def test_any_parameters_give_a_model_or_the_error(saved, path, monkeypatch):
     """Every value of a sound file is replaced by strange ones, or removed."""
+    monkeypatch.setattr("os.fsync", lambda file: None)  # hundreds of files
     kind, tensors, config = read_model(saved / "model.safetensors")
     X = np.load(saved / "X.npy")
     refusals = 0
@@ -131,4 +139,58 @@ def test_tensors_of_other_names_or_shapes_are_refused(saved, path):
                 lstmc.load(path)
     write_model(path, kind, {**tensors, "more": tensor}, config)
     with pytest.raises(ModelFileError):
+        lstmc.load(path)
+
+
+# What a network's config held when it had no other options.
+OLD = {
+    "input_size", "hidden_size", "output_size", "cell", "num_layers", "bidirectional",
+    "output_activation", "pooling", "dropout", "dtype",
+}  # fmt: skip
+
+
+def test_a_file_without_the_newer_options_is_read(path):
+    X, y = np.random.default_rng(0).standard_normal((12, 7, 3)), np.arange(12) % 3
+    est = lstmc.LSTMClassifier(4, max_iter=2, num_layers=2, random_state=0).fit(X, y)
+    est.save(path)
+    kind, tensors, config = read_model(path)
+    network = {key: config["network"][key] for key in OLD}
+    write_model(path, kind, tensors, config | {"network": network})
+    loaded = lstmc.load(path)
+    assert loaded.predict_proba(X).tobytes() == est.predict_proba(X).tobytes()
+    assert loaded.network.config == est.model_.network.config
+
+
+@pytest.mark.parametrize("name", ["forget_bias", "input_initializer", "random_state"])
+def test_other_options_are_refused(saved, path, name):
+    kind, tensors, config = read_model(saved / "model.safetensors")
+    config["network"][name] = 1
+    write_model(path, kind, tensors, config)
+    with pytest.raises(ModelFileError, match=name):
+        lstmc.load(path)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"hidden_size": 10**6}, {"num_layers": 10**9}, {"input_size": 2**62},
+        {"output_size": 10**9}, {"cell": "rnn", "hidden_size": 10**6, "input_size": 1},
+        {"cell": "focused", "hidden_size": 10**9}, {"hidden_size": 10**400},
+        {"hidden_size": 10**6, "num_heads": 10**6, "input_size": 1},
+        {"hidden_size": 10**6, "proj_size": 1},
+        {"cell": "ealstm", "static_size": 10**9},
+        {"block_size": 10**6, "hidden_size": 10**6},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_small_file_makes_no_large_network(path, monkeypatch, claims):
+    """Not even for a moment, whatever size it claims and however its tensors look."""
+    X, y = np.zeros((4, 3, 2)), [0, 1, 0, 1]
+    lstmc.LSTMClassifier(4, max_iter=1).fit(X, y).save(path)
+    kind, tensors, config = read_model(path)
+    config["network"] |= claims
+    tensors["recurrent.weight_ih_l0"] = np.ones((10**6, 1), np.float32)
+    write_model(path, kind, tensors, config)
+    monkeypatch.setattr("lstmc.model.Network.from_parameters", None)
+    with pytest.raises(ModelFileError, match=r"expected at least .* parameters"):
         lstmc.load(path)

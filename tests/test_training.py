@@ -35,15 +35,22 @@ def digest(estimator):
     return hashlib.sha256(estimator.model_.network.weights.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"dropout": 0.4}, {"dropout": 0.4, "variational": True}, {"proj_size": 3},
+        {"zoneout": (0.2, 0.4), "recurrent_dropout": 0.3, "drop_connect": 0.3},
+    ],
+    ids=str,
+)  # fmt: skip
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_gradient_of_the_network(pooling, bidirectional, dropout):
+def test_gradient_of_the_network(pooling, bidirectional, options):
     rng = np.random.default_rng(0)
     x = as_sequences([rng.normal(size=(k, 3)) for k in LENGTHS], dtype="float64")
     network = Network(
         3, 4, output_size=2, pooling=pooling, bidirectional=bidirectional,
-        num_layers=2, dropout=dropout, dtype="float64", random_state=0,
+        num_layers=2, dtype="float64", random_state=0, **options,
     )  # fmt: skip
     target, weight = np.array([0, 1, 1, 0, 1]), rng.uniform(size=5)
 
@@ -109,11 +116,14 @@ def test_batches_hold_every_sample_once_and_similar_lengths():
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-def test_the_same_bits_for_any_number_of_threads(threads):
+@pytest.mark.parametrize(
+    "noise", [{}, {"zoneout": 0.1, "recurrent_dropout": 0.1, "drop_connect": 0.1}]
+)
+def test_the_same_bits_for_any_number_of_threads(noise, threads):
     X, y = ragged(120, longest=30)
     est = LSTMClassifier(
         40, dropout=0.3, num_layers=2, pooling="mean", max_iter=2, batch_size=100,
-        random_state=0,
+        random_state=0, **noise,
     )  # fmt: skip
     fits = [clone(est).set_params(n_jobs=n).fit(X, y) for n in (1, threads)]
     assert digest(fits[0]) == digest(fits[1])

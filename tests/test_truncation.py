@@ -1,10 +1,12 @@
 """Truncated backpropagation: gradients of a loss that holds states at cuts fixed."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 
-from lstmc import LSTMClassifier, LSTMRegressor
+from lstmc import LSTMClassifier, LSTMRegressor, cells
 from lstmc.losses import LOSSES
 from lstmc.network import POOLINGS, Network
 from lstmc.sequences import as_sequences
@@ -13,6 +15,7 @@ from lstmc.truncation import FEWEST, Truncated, steps_before_end
 LENGTHS = (7, 0, 3, 1, 8, 6)
 STEP, LIMIT = 1e-5, 1e-6  # as in test_gradients.py
 LOSS = LOSSES["cross_entropy"].gradient
+CELLS = {facts["name"]: facts for facts in cells()}
 
 
 def problem(lengths=LENGTHS, seed=0):
@@ -32,54 +35,128 @@ def chunks_of(x, k):
     return [x[max(0, end - k) : end] for end in starts]
 
 
-def states_at_cuts(network, x, k):
+def extras_of(facts, lengths, seed=2):
+    """Times (sum T,) and static features (n, 2), if the cell reads them."""
+    rng, extras = np.random.default_rng(seed), {}
+    if facts["timed"]:
+        extras["time"] = rng.exponential(size=sum(lengths))
+    if facts["statics"]:
+        extras["static"] = rng.normal(size=(len(lengths), 2))
+    return extras
+
+
+def of_one(extras, offsets, j):
+    """The extras of one sequence, as the layer's own methods take them."""
+    given = {}
+    if "time" in extras:
+        given["time"] = extras["time"][offsets[j] : offsets[j + 1]]
+    if "static" in extras:
+        given["static"] = extras["static"][j : j + 1]
+    return given
+
+
+def run(network, x, state, extras, steps):
+    """One sequence's steps from a state on: outputs and state."""
+    given = extras | ({"time": [extras["time"][steps]]} if "time" in extras else {})
+    return network.recurrent([x[steps]], state, **given)
+
+
+def cuts(x, k):
+    """Where chunks of k steps, counted from the end, start and stop."""
+    return np.cumsum([0] + [len(c) for c in chunks_of(x, k)])
+
+
+def states_at_cuts(network, x, k, extras):
     """What stands before each chunk, by one run over all that comes before it."""
-    ends = np.cumsum([0] + [len(c) for c in chunks_of(x, k)])
-    return [network.recurrent([x[:end]])[1] if end else None for end in ends[:-1]]
+    return [
+        run(network, x, None, extras, slice(0, end))[1] if end else None
+        for end in cuts(x, k)[:-1]
+    ]
 
 
-def pooled(network, x, k, states, pooling):
+def pooled(network, x, k, states, extras):
     """What the head sees of one sequence; states at cuts are constants."""
     if len(x) == 0:
-        return np.zeros(4)
+        return np.zeros(network.recurrent.output_size)
     outs = [
-        network.recurrent([c], s)[0][0]
-        for c, s in zip(chunks_of(x, k), states, strict=True)
+        run(network, x, state, extras, slice(*pair))[0][0]
+        for pair, state in zip(pairwise(cuts(x, k)), states, strict=True)
     ]
-    y = np.concatenate(outs)
+    y, pooling = np.concatenate(outs), network.config["pooling"]
     return {"last": y[-1], "mean": y.mean(axis=0), "max": y.max(axis=0)}[pooling]
 
 
-@pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize("num_layers", [1, 2])
+def slope(network, j, loss):
+    """The derivative of a loss by one weight, by central differences."""
+    middle, values = network.weights[j], []
+    for step in (STEP, -STEP):
+        network.weights[j] = middle + step
+        values.append(loss())
+    network.weights[j] = middle
+    return (values[0] - values[1]) / (2 * STEP)
+
+
+@pytest.mark.parametrize(("num_layers", "k"), [(1, 3), (2, 1), (2, 5)])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_the_gradient(option, pooling, num_layers, k):
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_gradient(cell, pooling, num_layers, k):
     X, target, weight = problem()
-    cell, activation = option
+    facts = CELLS[cell]
+    extras = extras_of(facts, LENGTHS)
     network = make(
-        pooling, cell=cell, output_activation=activation, num_layers=num_layers
-    )
-    value = network.loss_and_gradient(
-        as_sequences(X, dtype="float64"), target, weight, LOSS, tbptt=k
-    )
+        pooling, cell=cell, num_layers=num_layers,
+        static_size=2 if facts["statics"] else 0,
+        proj_size=3 if facts["projects"] else 0,
+    )  # fmt: skip
+    x = as_sequences(X, dtype="float64")
+    value = network.loss_and_gradient(x, target, weight, LOSS, tbptt=k, **extras)
     gradient = network.gradient.copy()
-    states = [states_at_cuts(network, x, k) for x in X]
+    own = [of_one(extras, x.offsets, j) for j in range(len(X))]
+    states = [states_at_cuts(network, *pair) for pair in zip(X, [k] * len(X), own)]
 
     def loss():
-        rows = zip(X, states, strict=True)
-        features = [pooled(network, x, k, s, pooling) for x, s in rows]
+        rows = zip(X, states, own, strict=True)
+        features = [pooled(network, x, k, s, given) for x, s, given in rows]
         return LOSS(network.head.apply(np.array(features)), target, weight)[0]
 
     assert loss() == pytest.approx(value, rel=1e-12)
     rng = np.random.default_rng(1)
     used = rng.permutation(np.flatnonzero(network.weights))
-    for j in used[:40]:
-        middle, values = network.weights[j], []
-        for step in (STEP, -STEP):
-            network.weights[j] = middle + step
-            values.append(loss())
-        network.weights[j] = middle
-        wanted = (values[0] - values[1]) / (2 * STEP)
+    for j in used[:12]:
+        wanted = slope(network, j, loss)
+        assert abs(gradient[j] - wanted) < LIMIT * max(1, abs(wanted))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"recurrent_dropout": 0.3}, {"zoneout": (0.2, 0.3)}, {"drop_connect": 0.3},
+        {"dropout": 0.3, "variational": True}, {"dropout": 0.3, "zoneout": 0.2},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_the_gradient_with_noise(noise, checkpoint):
+    x = as_sequences(problem()[0], dtype="float64")
+    network = make("mean", num_layers=2, **noise)
+    stack, rng = network.recurrent, np.random.default_rng(1)
+    way = Truncated(stack, 3, outputs=True)
+    y, _, tape = way.record(x, dropout_key=(3, 4), checkpoint=checkpoint)
+    dy = rng.normal(size=y.shape)
+    parts = [(c, *steps_before_end(x, c.near, c.far)) for c in tape.chunks]
+
+    def loss():
+        """Each chunk by itself, from the state that it had."""
+        return sum(
+            (stack.apply(part, chunk.state, dropout_key=chunk.key)[0] * dy[index]).sum()
+            for chunk, part, index in parts
+        )
+
+    assert loss() == pytest.approx((y * dy).sum(), rel=1e-12)
+    gradient = np.empty(stack.n_weights)
+    way.pull(tape, dy, None, gradient)
+    for j in rng.permutation(np.flatnonzero(stack.weights))[:30]:
+        wanted = slope(network, j, loss)
         assert abs(gradient[j] - wanted) < LIMIT * max(1, abs(wanted))
 
 
@@ -127,19 +204,21 @@ def test_threads_and_checkpoints_change_no_bit(pooling):
     assert len(results) == 1
 
 
-def test_dropout_drops_the_same_both_times():
+@pytest.mark.parametrize("more", [{}, {"zoneout": 0.3, "drop_connect": 0.3}], ids=str)
+def test_noise_is_the_same_both_times(more):
     X, _, _ = problem()
     x = as_sequences(X, dtype="float64")
-    stack = make("mean", num_layers=3, dropout=0.5).recurrent
+    stack = make("mean", num_layers=3, dropout=0.5, **more).recurrent
     way = Truncated(stack, 2, outputs=True)
     y, _, tape = way.record(x, dropout_key=(3, 4))
     for chunk in tape.chunks:
         part, index = steps_before_end(x, chunk.near, chunk.far)
         again, _, _ = stack.record(part, chunk.state, dropout_key=chunk.key)
         assert again.tobytes() == y[index].tobytes()
-    keys = [chunk.key for chunk in tape.chunks]
-    # Not twice the same masks, nor those before the head, of seed 3 + 1.
-    assert len(set(keys)) == len(keys) and (4, 4) not in keys
+    # Four seeds a chunk, for noise of every kind, and no seed twice.
+    seeds = [chunk.key[0] + k for chunk in tape.chunks for k in range(4)]
+    assert len(set(seeds)) == len(seeds)
+    assert tape.chunks[-1].key == (3, 4)
 
 
 def test_the_last_state_needs_the_last_chunk_alone():

@@ -5,6 +5,8 @@ A model never changes: any number of threads may share one.
 
 import numpy as np
 
+from .layers.extras import checked_extras
+from .layers.stack import registry
 from .model_file import ModelFileError, read_model, write_model
 from .network import Network
 from .sequences import as_sequences
@@ -30,13 +32,17 @@ class Model:
         self.n_features_in_ = n_features_in
         self.univariate = univariate
 
-    def logits(self, X, *, threads=0):
+    def logits(self, X, *, time=None, static=None, threads=0):
         """Return the network's outputs for ``X``.
 
         Parameters
         ----------
         X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
             What to predict from; may be empty.
+        time : list of (T_i,) arrays, array of shape (n, T) or Sequences, default=None
+            Time elapsed before each step, at least 0, for a cell that is timed.
+        static : array-like of shape (n, n_static_features), default=None
+            Static features of each sequence, for a cell that reads them.
         threads : int, default=0
             Number of threads; 0 leaves the choice to the library.
 
@@ -47,7 +53,8 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If ``X`` is of another kind or has another number of features.
+            If ``X`` is of another kind or has another number of features, or ``time``
+            or ``static`` does not go with it and with the cell.
         """
         wide = getattr(X, "ndim", None) == 2 and self.univariate
         if wide and X.shape[1] != self.n_features_in_:
@@ -62,7 +69,8 @@ class Model:
             n_features=config["input_size"],
             allow_empty=True,
         )
-        return self.network.apply(x, threads=threads).astype(np.float64)
+        extras = checked_extras(self.network.recurrent, x, time, static)
+        return self.network.apply(x, threads=threads, **extras).astype(np.float64)
 
     def save(self, path):
         """Write the model to ``path``, atomically; `lstmc.load` reads it."""
@@ -85,15 +93,40 @@ class Model:
             if type(config[name]) is not kind:
                 raise TypeError(f"expected {name} of {kind}, got {config[name]!r}")
         config = config["network"]
-        first = tensors["recurrent.weight_ih_l0"]
-        last = tensors[f"recurrent.weight_hh_l{config['num_layers'] - 1}"]
-        outputs, features = tensors["head.weight"].shape
-        found = (first.shape[1], last.shape[1], outputs)
-        wanted = tuple(config[f"{k}_size"] for k in ("input", "hidden", "output"))
-        directions = 2 if config["bidirectional"] else 1
-        if found != wanted or features != wanted[1] * directions:
-            raise ValueError(f"expected tensors for sizes {wanted}, got {found}")
+        least = fewest_parameters(config)
+        found = sum(tensor.size for tensor in tensors.values())
+        if not 0 < least <= found:
+            raise ValueError(f"expected at least {least} parameters, got {found}")
         return Network.from_parameters(config, tensors)
+
+
+def fewest_parameters(config):
+    """What a network of this config has at least, and a small multiple at most.
+
+    Computed in exact integers, before anything is allocated.
+
+    Examples
+    --------
+    >>> from lstmc.network import Network
+    >>> fewest_parameters(Network(3, 8, output_size=2, cell="rnn").config)
+    104
+    """
+    sizes = {"proj_size": 0, "num_heads": 1, "static_size": 0} | config
+    names = ("input_size", "hidden_size", "output_size", "num_layers", "proj_size",
+             "num_heads", "static_size")  # fmt: skip
+    for name in names:
+        if type(sizes[name]) is not int:
+            raise TypeError(f"expected {name} of int, got {sizes[name]!r}")
+    m, n, outputs, layers, projection, heads, features = (sizes[k] for k in names)
+    if min(m, n, outputs, layers, heads) < 1 or min(projection, features) < 0:
+        raise ValueError(f"expected sizes of at least 1, got {sizes}")
+    facts = registry()[sizes["cell"]][1]
+    width = projection or n
+    directions = 2 if sizes["bidirectional"] else 1
+    recurrent = width // heads if facts["r_blocks"] else 0
+    above = width * directions + recurrent + features
+    per_unit = m + recurrent + features + (layers - 1) * above
+    return directions * n * per_unit + outputs * width * directions
 
 
 class ClassifierModel(Model):
@@ -121,14 +154,14 @@ class ClassifierModel(Model):
         """Whether one logit tells two classes apart."""
         return not self.multilabel and len(self.classes_) == 2
 
-    def decision_function(self, X, *, threads=0):
+    def decision_function(self, X, *, time=None, static=None, threads=0):
         """Return the logits: (n,) for two classes, else (n, n_classes)."""
-        logits = self.logits(X, threads=threads)
+        logits = self.logits(X, time=time, static=static, threads=threads)
         return logits[:, 0] if self.binary else logits
 
-    def predict_log_proba(self, X, *, threads=0):
+    def predict_log_proba(self, X, *, time=None, static=None, threads=0):
         """Return the logarithm of `predict_proba`, without underflow."""
-        logits = self.logits(X, threads=threads)
+        logits = self.logits(X, time=time, static=static, threads=threads)
         if self.multilabel:
             return -np.logaddexp(0, -logits)
         if self.binary:
@@ -136,13 +169,15 @@ class ClassifierModel(Model):
         shifted = logits - logits.max(axis=1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
-    def predict_proba(self, X, *, threads=0):
+    def predict_proba(self, X, *, time=None, static=None, threads=0):
         """Return the probability of each class, or of each label: (n, n_classes)."""
-        return np.exp(self.predict_log_proba(X, threads=threads))
+        return np.exp(
+            self.predict_log_proba(X, time=time, static=static, threads=threads)
+        )
 
-    def predict(self, X, *, threads=0):
+    def predict(self, X, *, time=None, static=None, threads=0):
         """Return the likeliest class (n,), or the labels as 0 and 1 (n, n_classes)."""
-        logits = self.logits(X, threads=threads)
+        logits = self.logits(X, time=time, static=static, threads=threads)
         if self.multilabel:
             return (logits > 0).astype(np.intp)
         if self.binary:
@@ -206,9 +241,10 @@ class RegressorModel(Model):
         super().__init__(network, n_features_in, univariate)
         self.mean, self.scale, self.single = mean, scale, single
 
-    def predict(self, X, *, threads=0):
+    def predict(self, X, *, time=None, static=None, threads=0):
         """Return the targets: (n,) or (n, n_outputs), as the fit saw them."""
-        y = self.logits(X, threads=threads) * self.scale + self.mean
+        logits = self.logits(X, time=time, static=static, threads=threads)
+        y = logits * self.scale + self.mean
         return y[:, 0] if self.single else y
 
     def to_tensors(self):

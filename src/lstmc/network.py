@@ -9,9 +9,25 @@ import numpy as np
 from . import _core
 from .layers import Dense, Recurrent
 from .layers.layer import ALIGNMENT, aligned
+from .layers.options import checked_zoneout
 from .truncation import Truncated, check_truncation
 
 POOLINGS = ("last", "mean", "max")
+
+# What the recurrent layers keep of their options; `Network.config` takes it from there.
+OPTIONS = (
+    "cell", "num_layers", "bidirectional", "output_activation", "proj_size",
+    "num_heads", "static_size", "gradient", "block_size", "cell_bias", "dropout",
+    "variational", "recurrent_dropout", "zoneout", "drop_connect",
+)  # fmt: skip
+
+# Initial weights that are overwritten before anyone sees them.
+UNDRAWN = {
+    "input_initializer": "zeros",
+    "recurrent_initializer": "zeros",
+    "forget_bias": 0.0,
+    "random_state": 0,
+}
 
 # Work of one kernel call in `apply`, in multiply-adds: some 50 ms on one core, so
 # that Ctrl-C is heard. Never below 64 sequences, which keep the threads busy.
@@ -24,7 +40,7 @@ class Network:
 
     Parameters
     ----------
-    input_size, hidden_size, cell, num_layers, bidirectional, output_activation
+    input_size, hidden_size : int
         As `layers.Recurrent` takes them.
     output_size : int
         Number of logits.
@@ -38,13 +54,16 @@ class Network:
         Type of weights and arithmetic.
     random_state : None, int or numpy.random.Generator, default=None
         Source of the initial weights.
+    **options
+        The other options of `layers.Recurrent`.
 
     Attributes
     ----------
     recurrent, head : Recurrent, Dense
         The layers.
     config : dict
-        The arguments but ``random_state``, in types that JSON knows.
+        The arguments but those that concern the initial weights alone, in types that
+        JSON knows.
     weights, gradient : ndarray of shape (n_weights,)
         All weights, and the gradient that `loss_and_gradient` fills. Between the
         layers lie zeros, up to the next cache line.
@@ -65,47 +84,34 @@ class Network:
         hidden_size,
         *,
         output_size,
-        cell="lstm",
-        num_layers=1,
-        bidirectional=False,
-        output_activation="tanh",
         pooling="last",
         dropout=0.0,
         dtype="float32",
         random_state=None,
+        **options,
     ):
         if pooling not in POOLINGS:
             raise ValueError(f"pooling: expected one of {POOLINGS}, got {pooling!r}")
-        self.config = {
-            "input_size": int(input_size),
-            "hidden_size": int(hidden_size),
-            "output_size": int(output_size),
-            "cell": cell,
-            "num_layers": int(num_layers),
-            "bidirectional": bool(bidirectional),
-            "output_activation": output_activation,
-            "pooling": pooling,
-            "dropout": float(dropout),
-            "dtype": np.dtype(dtype).name,
-        }
         seeds = np.random.default_rng(random_state).integers(2**31, size=2)
         self.recurrent = Recurrent(
-            input_size,
-            hidden_size,
-            cell,
-            num_layers,
-            bidirectional,
-            output_activation=output_activation,
-            dropout=dropout,
-            dtype=dtype,
-            random_state=int(seeds[0]),
-        )
+            input_size, hidden_size, dropout=dropout, dtype=dtype,
+            random_state=int(seeds[0]), **options,
+        )  # fmt: skip
         self.head = Dense(
             self.recurrent.output_size,
             output_size,
             dtype=dtype,
             random_state=int(seeds[1]),
         )
+        self.config = {
+            "input_size": self.recurrent.input_size,
+            "hidden_size": self.recurrent.hidden_size,
+            "output_size": int(output_size),
+            "pooling": pooling,
+            "dtype": self.recurrent.dtype.name,
+            **{name: getattr(self.recurrent, name) for name in OPTIONS},
+            "zoneout": plain_zoneout(self.recurrent.zoneout),
+        }
         self._bind()
 
     def _bind(self):
@@ -136,7 +142,7 @@ class Network:
     @classmethod
     def from_parameters(cls, config, parameters):
         """Return the network of a ``config`` and its ``parameters``."""
-        network = cls(**config, random_state=0)
+        network = cls(**config, **UNDRAWN)
         recurrent: dict[str, np.ndarray] = {}
         head: dict[str, np.ndarray] = {}
         for key, array in parameters.items():
@@ -148,29 +154,45 @@ class Network:
 
     def copy(self):
         """Return a network of the same weights in buffers of its own."""
-        twin = Network(**self.config, random_state=0)
+        twin = Network(**self.config, **UNDRAWN)
         twin.weights[:] = self.weights
         return twin
 
     def __reduce__(self):
         return Network.from_parameters, (self.config, self.parameters)
 
-    def apply(self, x, *, threads=0):
+    def apply(self, x, *, time=None, static=None, threads=0):
         """Return the logits (n, output_size) of the `Sequences` ``x``.
 
         Large inputs go through the kernels in parts; the bits do not depend on it.
+
+        Parameters
+        ----------
+        x : Sequences
+            n sequences of the network's type.
+        time : ndarray of shape (sum T,), default=None
+            Time elapsed before each step, for a cell that is timed.
+        static : ndarray of shape (n, static_size), default=None
+            Static features, for a cell that reads them.
+        threads : int, default=0
+            Number of threads; 0 leaves the choice to the library.
         """
         work = self.weights.size * max(int(x.offsets[-1]), 1)
         part = max(FEWEST, len(x) * WORK // work)
         out = np.empty((len(x), self.config["output_size"]), self.weights.dtype)
         for start in range(0, len(x), part):
-            piece = slice(start, start + part)
-            out[piece] = self._apply(x[piece], threads)
+            piece, extras = slice(start, start + part), {}
+            if time is not None:
+                end = min(start + part, len(x))
+                extras["time"] = time[x.offsets[start] : x.offsets[end]]
+            if static is not None:
+                extras["static"] = static[piece]
+            out[piece] = self._apply(x[piece], extras, threads)
         return out
 
-    def _apply(self, x, threads):
+    def _apply(self, x, extras, threads):
         last = self.config["pooling"] == "last"
-        y, state = self.recurrent.apply(x, outputs=not last, threads=threads)
+        y, state = self.recurrent.apply(x, **extras, outputs=not last, threads=threads)
         return self.head.apply(self._pool(x, y, state), threads=threads)
 
     def loss_and_gradient(
@@ -180,6 +202,8 @@ class Network:
         weight,
         loss,
         *,
+        time=None,
+        static=None,
         dropout_key=(0, 0),
         tbptt=None,
         checkpoint=False,
@@ -197,8 +221,10 @@ class Network:
             Weight of each sample.
         loss : callable
             ``(logits, target, weight) -> (loss, d_logits)``.
+        time, static : ndarrays, default=None
+            As in `apply`.
         dropout_key : tuple of 2 ints, default=(0, 0)
-            Seed and stream of the dropout masks.
+            Seed and stream of all noise; the three seeds after it are taken, too.
         tbptt : int or None, default=None
             Steps that gradients go back at most, in chunks counted from each
             sequence's end; None: all. Not with ``bidirectional``.
@@ -216,8 +242,9 @@ class Network:
             outputs = self.config["pooling"] != "last"
             way = Truncated(recurrent, tbptt, outputs=outputs)
         y, state, tape = way.record(
-            x, dropout_key=dropout_key, checkpoint=checkpoint, threads=threads
-        )
+            x, time=time, static=static, dropout_key=dropout_key,
+            checkpoint=checkpoint, threads=threads,
+        )  # fmt: skip
         pooled = self._pool(x, y, state)
         features = pooled.copy() if rate else pooled
         if rate:
@@ -270,7 +297,7 @@ class Network:
     def _pull_pool(self, x, y, state, pooled, d_pooled):
         """Return the gradients of the outputs and of the final states (or None)."""
         if self.config["pooling"] == "last":
-            directions, n = self.recurrent.directions, self.recurrent.hidden_size
+            directions, n = self.recurrent.directions, self.recurrent.state_size
             dstate = tuple(np.zeros_like(s) for s in state)
             for k in range(directions):
                 dstate[0][k - directions] = d_pooled[:, k * n : (k + 1) * n]
@@ -286,3 +313,15 @@ class Network:
             ties = np.add.reduceat(top, starts, axis=0, dtype=y.dtype)
             share[x.lengths > 0] /= np.maximum(ties, 1)
         return top * np.repeat(share, x.lengths, axis=0), None
+
+
+def plain_zoneout(zoneout):
+    """The shares of h and of c as JSON keeps them: one number if they are equal.
+
+    Examples
+    --------
+    >>> plain_zoneout(0.1), plain_zoneout((0.1, 0.1)), plain_zoneout((0.1, 0))
+    (0.1, 0.1, [0.1, 0.0])
+    """
+    h, c = checked_zoneout(zoneout)
+    return h if h == c else [h, c]

@@ -39,13 +39,27 @@ class Samples:
     x: Sequences
     target: np.ndarray  # (n,) or (n, n_outputs)
     weight: np.ndarray  # (n,), mean 1
+    time: Sequences | None = None  # elapsed before each step of x, one feature
+    static: np.ndarray | None = None  # (n, static_size)
 
     def __len__(self):
         return len(self.x)
 
+    @property
+    def extras(self):
+        """What some cells read beside x: keywords of the network's methods."""
+        time = None if self.time is None else self.time.values.ravel()
+        return {"time": time, "static": self.static}
+
     def take(self, index):
         """Return the samples at a slice or an array of positions."""
-        return Samples(self.x[index], self.target[index], self.weight[index])
+        return Samples(
+            self.x[index],
+            self.target[index],
+            self.weight[index],
+            None if self.time is None else self.time[index],
+            None if self.static is None else self.static[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Trainer:
     settings : Settings
         How to train.
     rng : numpy.random.Generator
-        Source of the order of the samples and of the dropout masks.
+        Source of the order of the samples and of the noise.
     samples : int, default=0
         Samples trained on before, for the learning rate's schedule.
     """
@@ -201,7 +215,7 @@ class Trainer:
     def _step(self, batch, alpha, number):
         network, settings = self.network, self.settings
         loss = network.loss_and_gradient(
-            batch.x, batch.target, batch.weight, self.loss.gradient,
+            batch.x, batch.target, batch.weight, self.loss.gradient, **batch.extras,
             dropout_key=(self.seed, self.steps), tbptt=settings.tbptt,
             checkpoint=settings.checkpoint, threads=settings.threads,
         )  # fmt: skip
@@ -241,7 +255,9 @@ class Trainer:
         """Return score and loss on the validation samples, or None and None."""
         if validation is None:
             return None, None
-        logits = self.network.apply(validation.x, threads=self.settings.threads)
+        logits = self.network.apply(
+            validation.x, **validation.extras, threads=self.settings.threads
+        )
         loss, _ = self.loss.gradient(logits, validation.target, validation.weight)
         return self.loss.score(logits, validation.target, validation.weight), loss
 

@@ -9,6 +9,7 @@ steps are always one whole chunk and only the first chunk may be shorter:
 States are carried over a cut, gradients are not: a chunk's loss moves the weights by
 what its own steps did. The chunks before the last are run twice, once for the outputs
 and once for the gradient, so that the tape of one chunk is all there is at a time.
+Noise is drawn anew in each chunk, and the same both times.
 
 Source: Williams, Peng: An Efficient Gradient-Based Algorithm for On-Line Training of
 Recurrent Network Trajectories. Neural Computation 2, 1990.
@@ -27,6 +28,10 @@ from .sequences import Sequences
 
 # Steps at once, at least, of what is run for its final state alone: no tape is kept.
 FEWEST = 256
+
+# Seeds that a run uses: dropout between layers and before the head, noise on states,
+# DropConnect.
+SEEDS = 4
 
 
 def check_truncation(tbptt, bidirectional):
@@ -50,7 +55,7 @@ class Chunk:
 
     near: int  # steps from the end of a sequence to the end of its chunk
     far: int  # and to the start of its chunk
-    key: tuple[int, int]  # of the dropout masks
+    key: tuple[int, int]  # of the noise
     state: tuple[np.ndarray, ...] | None = None  # before it
 
 
@@ -59,6 +64,7 @@ class Tape:
     """What `Truncated.record` leaves for `Truncated.pull`."""
 
     x: Sequences
+    time: np.ndarray | None
     last: Any  # the stack's own, of the last chunk
     chunks: list[Chunk]  # first to last; the last alone if no outputs are wanted
 
@@ -81,7 +87,10 @@ class Truncated:
         check_truncation(steps, stack.bidirectional)
         self.stack, self.steps, self.outputs = stack, steps, outputs
 
-    def record(self, x, *, dropout_key=(0, 0), checkpoint=False, threads=0):
+    def record(
+        self, x, *, time=None, static=None, dropout_key=(0, 0), checkpoint=False,
+        threads=0,
+    ):  # fmt: skip
         """Run for training. Returns (y or None, state, tape)."""
         rows = len(x.values) if self.outputs else 0
         y = np.empty((rows, self.stack.output_size), x.dtype)
@@ -91,20 +100,21 @@ class Truncated:
             chunk.state = state
             part, index = steps_before_end(x, chunk.near, chunk.far)
             values, state = self.stack.apply(
-                part, state, outputs=self.outputs, dropout_key=chunk.key,
-                threads=threads,
+                part, state, time=_rows(time, index), static=static,
+                outputs=self.outputs, dropout_key=chunk.key, threads=threads,
             )  # fmt: skip
             if self.outputs:
                 y[index] = values
         last.state = state
         part, index = steps_before_end(x, last.near, last.far)
         values, state, tape = self.stack.record(
-            part, state, dropout_key=last.key, checkpoint=checkpoint, threads=threads
-        )
+            part, state, time=_rows(time, index), static=static, dropout_key=last.key,
+            checkpoint=checkpoint, threads=threads,
+        )  # fmt: skip
         if not self.outputs:
-            return None, state, Tape(x, tape, [last])
+            return None, state, Tape(x, time, tape, [last])
         y[index] = values
-        return y, state, Tape(x, tape, chunks)
+        return y, state, Tape(x, time, tape, chunks)
 
     def pull(self, tape, dy, dstate, gradient, *, input_gradient=False, threads=0):
         """Go back over a tape; `gradient` is overwritten. Returns (None, None).
@@ -117,38 +127,38 @@ class Truncated:
             raise ValueError("input_gradient: expected False with truncation")
         *earlier, last = tape.chunks
         _, index = steps_before_end(tape.x, last.near, last.far)
-        self._pull(tape.last, index, dy, dstate, gradient, threads)
+        self._pull(tape.last, _rows(dy, index), dstate, gradient, threads)
         part = aligned(len(gradient), gradient.dtype)
         for chunk in reversed(earlier):
             x, index = steps_before_end(tape.x, chunk.near, chunk.far)
             _, _, again = self.stack.record(
-                x, chunk.state, dropout_key=chunk.key,
-                checkpoint=tape.last.checkpoint, threads=threads,
+                x, chunk.state, time=_rows(tape.time, index), static=tape.last.static,
+                dropout_key=chunk.key, checkpoint=tape.last.checkpoint,
+                threads=threads,
             )  # fmt: skip
-            self._pull(again, index, dy, None, part, threads)
+            self._pull(again, _rows(dy, index), None, part, threads)
             gradient += part
         return None, None
 
-    def _pull(self, tape, index, dy, dstate, gradient, threads):
-        part = None if dy is None else dy[index]
+    def _pull(self, tape, dy, dstate, gradient, threads):
         self.stack.pull(
-            tape, part, dstate, gradient, input_gradient=False, threads=threads
+            tape, dy, dstate, gradient, input_gradient=False, threads=threads
         )
 
     def _cut(self, x, key):
-        """The chunks, first to last; the last has the key of an uncut run.
-
-        Other chunks take other seeds, next to that of the dropout before the head.
-        """
+        """The chunks, first to last; the last has the key of an uncut run."""
         seed, stream = key
         least = self.steps if self.outputs else max(self.steps, FEWEST)
         longest = int(x.lengths.max(initial=0))
         cuts = [0, *range(self.steps, longest, least), max(longest, self.steps)]
-        seeds = [seed, *range(seed + 2, seed + len(cuts))]
         return [
-            Chunk(near, far, (own, stream))
-            for (near, far), own in zip(pairwise(cuts), seeds, strict=True)
+            Chunk(near, far, (seed + SEEDS * k, stream))
+            for k, (near, far) in enumerate(pairwise(cuts))
         ][::-1]
+
+
+def _rows(array, index):
+    return None if array is None else array[index]
 
 
 def steps_before_end(x, near, far):

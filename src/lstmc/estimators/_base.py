@@ -1,4 +1,4 @@
-"""What every estimator shares: parameters, fit, partial_fit, and their results."""
+"""What every estimator shares: fit, partial_fit, predict, and their results."""
 
 import math
 import sys
@@ -7,26 +7,29 @@ from dataclasses import fields
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ..network import Network
+from ..network import Network, plain_zoneout
 from ..progress import make_progress
 from ..training import History, Samples, Settings, Trainer
-from ._data import check_sequences, check_weight, make_rng, merge
-from ._parameters import check_parameters
+from ._data import check_extras, check_sequences, check_weight, make_rng, merge
+from ._parameters import Parameters, check_parameters
 
 AUTO_BATCH = 32  # samples; what batch_size="auto" stands for
 
+# What a fitted network keeps, and what concerns its initial weights alone.
 ARCHITECTURE = (
-    "hidden_size", "cell", "num_layers", "bidirectional", "output_activation",
-    "pooling", "dropout", "dtype",
+    "hidden_size", "cell", "num_layers", "bidirectional", "pooling",
+    "output_activation", "proj_size", "num_heads", "block_size", "cell_bias",
+    "gradient", "dropout", "variational", "recurrent_dropout", "zoneout",
+    "drop_connect", "dtype",
 )  # fmt: skip
+INITIAL = ("input_initializer", "recurrent_initializer", "forget_bias")
 
 
-class SequenceEstimator(BaseEstimator):
+class SequenceEstimator(Parameters):
     """A recurrent network behind scikit-learn's interface.
 
     A subclass reads targets (`_read_target`, `_encode`), names its loss (`_loss`)
@@ -36,84 +39,19 @@ class SequenceEstimator(BaseEstimator):
     t_: int
     loss_curve_: list[float]
 
-    def __init__(
-        self,
-        hidden_size=64,
-        *,
-        cell="lstm",
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        dropout=0.0,
-        output_activation="tanh",
-        solver="adam",
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=0,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_grad_norm=1.0,
-        tbptt=None,
-        checkpoint=False,
-        dtype="float32",
-        n_jobs=None,
-    ):
-        self.hidden_size = hidden_size
-        self.cell = cell
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.dropout = dropout
-        self.output_activation = output_activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_grad_norm = max_grad_norm
-        self.tbptt = tbptt
-        self.checkpoint = checkpoint
-        self.dtype = dtype
-        self.n_jobs = n_jobs
-
     def fit(
         self,
         X,
         y,
         sample_weight=None,
         *,
+        time=None,
+        static=None,
         X_val=None,
         y_val=None,
         sample_weight_val=None,
+        time_val=None,
+        static_val=None,
     ):
         """Fit the network to sequences and targets.
 
@@ -126,7 +64,11 @@ class SequenceEstimator(BaseEstimator):
         sample_weight : array-like of shape (n,), default=None
             Weight of each sample; None weighs all alike. Only ratios matter, except
             beside ``alpha``. A weight of 0 is as if the sample were not there.
-        X_val, y_val, sample_weight_val : as above, default=None
+        time : list of (T_i,) arrays, array of shape (n, T) or Sequences, default=None
+            Time elapsed before each step, at least 0: for a cell that is timed.
+        static : array-like of shape (n, n_static_features), default=None
+            Static features of each sequence: for a cell that reads them.
+        X_val, y_val, sample_weight_val, time_val, static_val : as above, default=None
             Samples to score after each epoch. With ``early_stopping`` they take the
             place of the share that ``validation_fraction`` would set aside.
 
@@ -138,7 +80,8 @@ class SequenceEstimator(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, ``X``, ``y`` or a weight is not what it may be.
+            If a parameter, ``X``, ``y``, a weight, a time or a static feature is not
+            what it may be.
         DivergenceError
             If a loss, gradient or weight became infinite or NaN.
 
@@ -150,15 +93,21 @@ class SequenceEstimator(BaseEstimator):
         """
         check_parameters(self)
         first = not (self.warm_start and hasattr(self, "model_"))
-        data = self._read(X, y, sample_weight, reset=first)
+        if not first:
+            self._check_continued()
+        data = self._read(X, y, sample_weight, time, static, reset=first)
         self._check_samples(data)
         validation = None
         if (X_val is None) != (y_val is None):
             raise ValueError("expected both X_val and y_val or neither, got one")
+        if X_val is None and not (time_val is None and static_val is None):
+            raise ValueError("time_val, static_val: expected None without X_val")
         if X_val is not None:
-            validation = self._read(X_val, y_val, sample_weight_val, reset=False)
+            validation = self._read(
+                X_val, y_val, sample_weight_val, time_val, static_val, reset=False
+            )
         rng = make_rng(self.random_state)
-        network = self._make_network(rng) if first else self._continued_network()
+        network = self._make_network(rng) if first else self.model_.network.copy()
         if self.early_stopping and validation is None:
             data, validation = self._split(data, rng)
         self.__dict__.pop("_trainer", None)
@@ -174,22 +123,26 @@ class SequenceEstimator(BaseEstimator):
             )
         return self
 
-    def _partial_fit(self, X, y, sample_weight, classes=None):
+    def _partial_fit(self, X, y, sample_weight, time, static, *, classes=None):
         """Train one epoch; the solver's state lives on in ``_trainer``."""
         check_parameters(self)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "model_")
-        data = self._read(X, y, sample_weight, reset=first, classes=classes)
+        if not first:
+            self._check_continued()
+        data = self._read(
+            X, y, sample_weight, time, static, reset=first, classes=classes
+        )
         if not hasattr(self, "_trainer"):
             rng = make_rng(self.random_state)
-            network = self._make_network(rng) if first else self._continued_network()
+            network = self._make_network(rng) if first else self.model_.network.copy()
             samples = 0 if first else self.t_
             self._trainer = Trainer(network, self._settings(), rng, samples)
         self._train(self._trainer, data, None, 1, first)
         return self
 
-    def _read(self, X, y, sample_weight, *, reset, classes=None):
+    def _read(self, X, y, sample_weight, time, static, *, reset, classes=None):
         """Return checked Samples; without those of weight 0."""
         x = check_sequences(self, X, reset=reset, dtype=self.dtype)
         y = self._read_target(y, x, reset=reset, classes=classes)
@@ -201,7 +154,9 @@ class SequenceEstimator(BaseEstimator):
                 "Sample weights must contain at least one non-zero number, got all "
                 "zero."
             )
-        samples = Samples(x, y, weight)
+        samples = Samples(
+            x, y, weight, **check_extras(self, x, time, static, reset=reset)
+        )
         return samples if weight.all() else samples.take(np.flatnonzero(weight))
 
     def _weigh_classes(self, y, weight):
@@ -232,20 +187,21 @@ class SequenceEstimator(BaseEstimator):
         return Network(
             self._input_size,
             output_size=self.n_outputs_,
+            static_size=self.n_static_features_in_,
             random_state=int(rng.integers(2**31)),
-            **{name: getattr(self, name) for name in ARCHITECTURE},
+            **{name: getattr(self, name) for name in ARCHITECTURE + INITIAL},
         )
 
-    def _continued_network(self):
-        """Return a copy of the fitted network, if it is still the one wanted."""
+    def _check_continued(self):
+        """Raise ValueError if the fitted network is no longer the one wanted."""
         config = self.model_.network.config
         for name in ARCHITECTURE:
-            if getattr(self, name) != config[name]:
+            value = getattr(self, name)
+            if (plain_zoneout(value) if name == "zoneout" else value) != config[name]:
                 raise ValueError(
                     f"to go on training, expected {name}={config[name]!r} as fitted, "
-                    f"got {getattr(self, name)!r}"
+                    f"got {value!r}"
                 )
-        return self.model_.network.copy()
 
     def _settings(self):
         sizes = {"auto": AUTO_BATCH, None: sys.maxsize}
@@ -261,8 +217,7 @@ class SequenceEstimator(BaseEstimator):
         """Run the trainer and publish what came of it, however it ends."""
         size = trainer.settings.batch_size
         if len(data) <= size:
-            index, weight = merge(data.x, data.target, data.weight)
-            data = Samples(data.x[index], data.target[index], weight)
+            data = merge(data)
         if first:
             self._learn_scale(data)
         scale = data.weight.mean()
@@ -315,21 +270,27 @@ class SequenceEstimator(BaseEstimator):
     def _threads(self):
         return 0 if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
 
-    def predict(self, X):
+    def predict(self, X, *, time=None, static=None):
         """Predict the target of each sequence.
 
         Parameters
         ----------
         X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
             Sequences of as many features as those fitted on.
+        time, static
+            As in `fit`, for a cell that reads them.
 
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
             Classes or numbers, shaped like the ``y`` fitted on.
         """
-        x = self._fitted_input(X)
-        return self.model_.predict(x, threads=self._threads())
+        return self._predict("predict", X, time, static)
+
+    def _predict(self, method, X, time, static):
+        x, threads = self._fitted_input(X), self._threads()
+        predict = getattr(self.model_, method)
+        return predict(x, time=time, static=static, threads=threads)
 
     def save(self, path):
         """Write the fitted model to one safetensors file, atomically.
@@ -372,6 +333,7 @@ class SequenceEstimator(BaseEstimator):
         config = model.network.config
         estimator = cls(**{name: config[name] for name in ARCHITECTURE})
         estimator.n_features_in_ = model.n_features_in_
+        estimator.n_static_features_in_ = config["static_size"]
         estimator.n_outputs_ = config["output_size"]
         estimator._univariate = model.univariate
         estimator._input_size = config["input_size"]

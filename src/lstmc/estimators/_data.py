@@ -1,11 +1,16 @@
-"""The estimators' door: X, weights and duplicates, in scikit-learn's manner."""
+"""The estimators' door: data, weights and duplicates, in scikit-learn's manner."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, validate_data
 
+from .._array_door import real_array
+from ..layers.extras import checked_extras
+from ..layers.stack import registry
 from ..sequences import Sequences, as_sequences
 
 
@@ -31,6 +36,34 @@ def check_sequences(estimator, X, *, reset, dtype, allow_empty=False):
             f"is expecting {estimator._input_size} features as input"
         )
     return sequences
+
+
+def check_extras(estimator, x, time, static, *, reset):
+    """Return ``time`` and ``static`` as Samples keep them, if the cell reads them.
+
+    With ``reset`` the number of static features is learnt, else it is checked.
+    """
+    facts = registry()[estimator.cell][1]
+    if reset:
+        estimator.n_static_features_in_ = _count_static(facts, static)
+    reader = SimpleNamespace(
+        cell=estimator.cell,
+        timed=facts["timed"],
+        static_size=estimator.n_static_features_in_,
+        dtype=np.dtype(estimator.dtype),
+    )
+    extras = checked_extras(reader, x, time, static)
+    if time is not None:
+        extras["time"] = x.with_values(extras["time"][:, None])
+    return extras
+
+
+def _count_static(facts, static):
+    """How many static features there are; 1 for what is no table, to be refused."""
+    if not facts["statics"]:
+        return 0
+    shape = () if static is None else real_array(static, "static").shape
+    return max(1, shape[1]) if len(shape) == 2 else 1
 
 
 def is_table(X):
@@ -84,7 +117,7 @@ def check_target(estimator, y, x, *, dtype):
     return y
 
 
-def merge(x, y, weight):
+def merge(samples):
     """Merge equal samples, adding their weights; sort by content.
 
     With it, training on the full batch depends, to the bit, on the set of samples
@@ -92,35 +125,33 @@ def merge(x, y, weight):
 
     Parameters
     ----------
-    x : Sequences
-        n sequences.
-    y : ndarray of shape (n,) or (n, n_outputs)
-        Their targets.
-    weight : ndarray of shape (n,)
-        Their weights.
+    samples : Samples
+        Equal are those of equal sequences, targets, times and static features.
 
     Returns
     -------
-    index : ndarray of int
-        One position for each distinct sample.
-    weight : ndarray of float64
-        Its weight.
+    Samples
+        One for each distinct sample, with weights of float64.
 
     Examples
     --------
     >>> import numpy as np
     >>> from lstmc.sequences import as_sequences
+    >>> from lstmc.training import Samples
     >>> x = as_sequences([[2.0], [1.0], [2.0]])
-    >>> index, weight = merge(x, np.zeros(3), np.array([1.0, 5.0, 2.0]))
-    >>> index.tolist(), weight.tolist()
-    ([0, 1], [3.0, 5.0])
+    >>> merged = merge(Samples(x, np.zeros(3), np.array([1.0, 5.0, 2.0])))
+    >>> merged.x.values.ravel().tolist(), merged.weight.tolist()
+    ([2.0, 1.0], [3.0, 5.0])
     """
-    copies: dict[tuple[bytes, bytes], list[int]] = {}
-    for k, (sequence, target) in enumerate(zip(x, y, strict=True)):
-        copies.setdefault((sequence.tobytes(), target.tobytes()), []).append(k)
+    parts = [samples.x, samples.target, samples.time, samples.static]
+    parts = [part for part in parts if part is not None]
+    copies: dict[tuple[bytes, ...], list[int]] = {}
+    for k, rows in enumerate(zip(*parts, strict=True)):
+        copies.setdefault(tuple(row.tobytes() for row in rows), []).append(k)
     groups = [copies[key] for key in sorted(copies)]
-    index = np.array([group[0] for group in groups])
-    return index, np.array([math.fsum(weight[group]) for group in groups])
+    weight = [math.fsum(samples.weight[group]) for group in groups]
+    first = samples.take(np.array([group[0] for group in groups]))
+    return replace(first, weight=np.array(weight))
 
 
 def make_rng(random_state):

@@ -1,18 +1,14 @@
 """LSTMClassifier: sequences in, classes out."""
 
-import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
+from sklearn.metrics import accuracy_score
 
 from ..model import ClassifierModel
-from ..training import Samples
 from ._base import SequenceEstimator
-from ._data import check_target
+from ._classes import ClassTargets
 
 
-class LSTMClassifier(ClassifierMixin, SequenceEstimator):
+class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
     """Classifier of sequences by a recurrent network, the LSTM of [1]_ by default.
 
     Two classes, many classes, or labels that are not exclusive (``y`` of zeros and
@@ -31,11 +27,40 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
     pooling : {"last", "mean", "max"}, default="last"
         What the output layer sees: the final state of each direction, or the mean
         or maximum of the outputs over the steps. All zeros for an empty sequence.
+    output_activation : {"tanh", "identity"}, default="tanh"
+        Squash of the cell's output, for cells that have one.
+    proj_size : int, default=0
+        Features of h, a projection of what the cell computes; 0: ``hidden_size``. For
+        cells with the fact ``projects``.
+    num_heads : int, default=1
+        Parts of the units that do not feed one another; a divisor of ``hidden_size``.
+    block_size : int, default=1
+        Cells that share their gates, for cells with gates and no vectors.
+    cell_bias : bool, default=True
+        Whether the candidate z of such cells has a bias.
+    gradient : {"full", "truncated"}, default="full"
+        Whether gradients go from a step to the one before through the recurrent
+        weights, or through the inner states alone, as in [1]_.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.
-    output_activation : {"tanh", "identity"}, default="tanh"
-        Squash of the cell's output, for cells that have one.
+    variational : bool, default=False
+        Whether a sequence's units are dropped between layers at all steps alike.
+    recurrent_dropout : float, default=0.0
+        Share of h, in [0, 1), that recurrent weights do not see while fitting, at all
+        steps of a sequence alike.
+    zoneout : float or pair of floats, default=0.0
+        Share of h, and of c, in [0, 1), that keeps its value at a step while fitting;
+        predictions take the expectation.
+    drop_connect : float, default=0.0
+        Share of the recurrent weights, in [0, 1), dropped in a step of the solver.
+    input_initializer : str, default="glorot_uniform"
+        Where input weights start: "glorot_uniform", "glorot_normal", "orthogonal",
+        "identity", "uniform" or "zeros"; see `lstmc.initializers`.
+    recurrent_initializer : str, default="orthogonal"
+        The same of recurrent weights.
+    forget_bias : float or "power_law", default=1.0
+        Where the biases of forget gates start; see `lstmc.initializers.power_law`.
     solver : {"adam", "sgd"}, default="adam"
         How weights follow the gradient: Adam, or gradient descent with momentum.
     alpha : float, default=0.0
@@ -60,8 +85,8 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
         Whether to draw new mini-batches, of sequences of similar length, in each
         epoch; else they are cut in the order given.
     random_state : int, RandomState, Generator or None, default=None
-        Source of initial weights, batches, dropout and the validation split. The
-        same int gives the same bits, for any number of threads.
+        Source of initial weights, batches, noise and the validation split. The same
+        int gives the same bits, for any number of threads.
     tol : float, default=1e-4
         An epoch that does not better the loss (with ``early_stopping`` the score)
         by this much counts as idle.
@@ -93,7 +118,7 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
         Gradients longer than this are scaled down to it; None never.
     tbptt : int or None, default=None
         Steps, counted from each sequence's end, after which gradients are cut off;
-        states are carried on. None goes back to the start.
+        states are carried on and noise is drawn anew. None goes back to the start.
     checkpoint : bool, default=False
         Whether to recompute rather than keep all gates: less memory for long
         sequences, up to 1.4 times the time, the same results.
@@ -112,6 +137,8 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
         The classes; for labels, their numbers.
     n_features_in_ : int
         Features per step; after a fit on a 2-D array, its number of columns.
+    n_static_features_in_ : int
+        Static features of a sequence; 0 for a cell that reads none.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
         Column names, after a fit on a 2-D frame.
     n_outputs_ : int
@@ -157,79 +184,42 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
     _model_type = ClassifierModel
 
     def __init__(
-        self,
-        hidden_size=64,
-        *,
-        cell="lstm",
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        dropout=0.0,
-        output_activation="tanh",
-        solver="adam",
-        alpha=0.0,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=0,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_grad_norm=1.0,
-        tbptt=None,
-        checkpoint=False,
-        class_weight=None,
-        dtype="float32",
-        n_jobs=None,
-    ):
+        self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
+        pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
+        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
+        input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
+        forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",
+        learning_rate="constant", learning_rate_init=1e-3, power_t=0.5, max_iter=200,
+        shuffle=True, random_state=None, tol=1e-4, verbose=0, warm_start=False,
+        momentum=0.9, nesterovs_momentum=True, early_stopping=False,
+        validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
+        n_iter_no_change=10, max_grad_norm=1.0, tbptt=None, checkpoint=False,
+        class_weight=None, dtype="float32", n_jobs=None,
+    ):  # fmt: skip
         super().__init__(
-            hidden_size,
-            cell=cell,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            dropout=dropout,
-            output_activation=output_activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_grad_norm=max_grad_norm,
-            tbptt=tbptt,
-            checkpoint=checkpoint,
-            dtype=dtype,
-            n_jobs=n_jobs,
-        )
+            hidden_size, cell=cell, num_layers=num_layers, bidirectional=bidirectional,
+            pooling=pooling, output_activation=output_activation, proj_size=proj_size,
+            num_heads=num_heads, block_size=block_size, cell_bias=cell_bias,
+            gradient=gradient, dropout=dropout, variational=variational,
+            recurrent_dropout=recurrent_dropout, zoneout=zoneout,
+            drop_connect=drop_connect, input_initializer=input_initializer,
+            recurrent_initializer=recurrent_initializer, forget_bias=forget_bias,
+            solver=solver, alpha=alpha, batch_size=batch_size,
+            learning_rate=learning_rate, learning_rate_init=learning_rate_init,
+            power_t=power_t, max_iter=max_iter, shuffle=shuffle,
+            random_state=random_state, tol=tol, verbose=verbose, warm_start=warm_start,
+            momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction,
+            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change, max_grad_norm=max_grad_norm, tbptt=tbptt,
+            checkpoint=checkpoint, dtype=dtype, n_jobs=n_jobs,
+        )  # fmt: skip
         self.class_weight = class_weight
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self, X, y, classes=None, sample_weight=None, *, time=None, static=None
+    ):
         """Train one epoch on these samples, and keep the solver's state.
 
         As many calls on the same samples give the same bits as one ``fit`` of so
@@ -237,7 +227,7 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, time, static
             As in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All classes there will ever be; needed at the first call only.
@@ -253,30 +243,31 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
             )
         if classes is None and not hasattr(self, "model_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, sample_weight, classes)
+        return self._partial_fit(X, y, sample_weight, time, static, classes=classes)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, time=None, static=None):
         """Probability of each class; for labels, of each label on its own.
 
         Parameters
         ----------
         X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
             Sequences of as many features as those fitted on.
+        time, static
+            As in `fit`, for a cell that reads them.
 
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
             In the order of ``classes_``.
         """
-        x = self._fitted_input(X)
-        return self.model_.predict_proba(x, threads=self._threads())
+        return self._predict("predict_proba", X, time, static)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X, *, time=None, static=None):
         """Logarithm of `predict_proba`, computed without underflow.
 
         Parameters
         ----------
-        X
+        X, time, static
             As in `predict_proba`.
 
         Returns
@@ -284,93 +275,36 @@ class LSTMClassifier(ClassifierMixin, SequenceEstimator):
         ndarray of float64, shape (n, n_classes)
             In the order of ``classes_``.
         """
-        x = self._fitted_input(X)
-        return self.model_.predict_log_proba(x, threads=self._threads())
+        return self._predict("predict_log_proba", X, time, static)
 
-    def decision_function(self, X):
+    def decision_function(self, X, *, time=None, static=None):
         """Log-odds of the second of two classes or of each label, else logits.
 
         Parameters
         ----------
-        X
+        X, time, static
             As in `predict_proba`.
 
         Returns
         -------
         ndarray of float64, shape (n,) for two classes, else (n, n_classes)
         """
-        x = self._fitted_input(X)
-        return self.model_.decision_function(x, threads=self._threads())
+        return self._predict("decision_function", X, time, static)
 
-    def _read_target(self, y, x, *, reset, classes):
-        """Return class indices (n,), or zeros and ones (n, n_labels)."""
-        y = check_target(self, y, x, dtype=None)
-        check_classification_targets(y)
-        multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
-        if not multilabel:
-            y = column_or_1d(y, warn=True)
-        if reset:
-            self._multilabel = multilabel
-            labels = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            self.classes_ = labels if classes is None else np.unique(classes)
-            n_classes = len(self.classes_)
-            if n_classes < 2:
-                raise ValueError(
-                    f"y: expected at least 2 classes, got {n_classes} class: "
-                    f"{self.classes_.tolist()}"
-                )
-            self.n_outputs_ = 1 if n_classes == 2 and not multilabel else n_classes
-        if multilabel != self._multilabel or y.shape[1:] != (self.n_outputs_,) * (
-            multilabel
-        ):
-            raise ValueError(
-                f"y: expected targets like those fitted on, {self.n_outputs_} labels "
-                f"of 0 and 1 or one class per sample; got shape {y.shape}"
-            )
-        if multilabel:
-            return y.astype(np.int8)
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y: expected classes among {self.classes_.tolist()}, "
-                f"got {unknown.tolist()}"
-            )
-        return np.searchsorted(self.classes_, y)
+    def score(self, X, y, sample_weight=None, *, time=None, static=None):
+        """Accuracy: the share of samples whose class, or all of whose labels, is right.
 
-    def _check_samples(self, data):
-        present = self.classes_ if self._multilabel else np.unique(data.target)
-        if len(present) < 2 and not self._multilabel:
-            raise ValueError(
-                "expected samples of at least 2 classes with a weight above zero, "
-                f"got 1 class: {self.classes_[present].tolist()}"
-            )
+        Parameters
+        ----------
+        X, y, sample_weight, time, static
+            As in `fit`.
 
-    def _weigh_classes(self, y, weight):
-        if self.class_weight is None:
-            return weight
-        if self.class_weight == "balanced" and not self._multilabel:
-            totals = np.bincount(y, weights=weight)
-            present = np.count_nonzero(totals)
-            totals[totals == 0] = 1  # only samples of weight 0 there
-            return weight * weight.sum() / (present * totals[y])
-        labels = y if self._multilabel else self.classes_[y]
-        return weight * compute_sample_weight(self.class_weight, labels)
-
-    def _encode(self, data):
-        target = data.target.reshape(len(data), -1)
-        if self._loss() == "cross_entropy":
-            target = data.target
-        return Samples(data.x, target, data.weight / data.weight.mean())
-
-    def _strata(self, target):
-        return None if self._multilabel else target
-
-    def _loss(self):
-        softmax = self._out_activation() == "softmax"
-        return "cross_entropy" if softmax else "binary_cross_entropy"
-
-    def _out_activation(self):
-        return "logistic" if self._multilabel or self.n_outputs_ == 1 else "softmax"
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X, time=time, static=static)
+        return accuracy_score(y, predicted, sample_weight=sample_weight)
 
     def _make_model(self, network):
         return ClassifierModel(

@@ -1,10 +1,12 @@
 """LSTMRegressor: sequences in, numbers out."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 
 from ..model import RegressorModel
-from ..training import Samples
 from ._base import SequenceEstimator
 from ._data import check_target
 
@@ -30,11 +32,40 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
     pooling : {"last", "mean", "max"}, default="last"
         What the output layer sees: the final state of each direction, or the mean
         or maximum of the outputs over the steps. All zeros for an empty sequence.
+    output_activation : {"tanh", "identity"}, default="tanh"
+        Squash of the cell's output, for cells that have one.
+    proj_size : int, default=0
+        Features of h, a projection of what the cell computes; 0: ``hidden_size``. For
+        cells with the fact ``projects``.
+    num_heads : int, default=1
+        Parts of the units that do not feed one another; a divisor of ``hidden_size``.
+    block_size : int, default=1
+        Cells that share their gates, for cells with gates and no vectors.
+    cell_bias : bool, default=True
+        Whether the candidate z of such cells has a bias.
+    gradient : {"full", "truncated"}, default="full"
+        Whether gradients go from a step to the one before through the recurrent
+        weights, or through the inner states alone, as in [1]_.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.
-    output_activation : {"tanh", "identity"}, default="tanh"
-        Squash of the cell's output, for cells that have one.
+    variational : bool, default=False
+        Whether a sequence's units are dropped between layers at all steps alike.
+    recurrent_dropout : float, default=0.0
+        Share of h, in [0, 1), that recurrent weights do not see while fitting, at all
+        steps of a sequence alike.
+    zoneout : float or pair of floats, default=0.0
+        Share of h, and of c, in [0, 1), that keeps its value at a step while fitting;
+        predictions take the expectation.
+    drop_connect : float, default=0.0
+        Share of the recurrent weights, in [0, 1), dropped in a step of the solver.
+    input_initializer : str, default="glorot_uniform"
+        Where input weights start: "glorot_uniform", "glorot_normal", "orthogonal",
+        "identity", "uniform" or "zeros"; see `lstmc.initializers`.
+    recurrent_initializer : str, default="orthogonal"
+        The same of recurrent weights.
+    forget_bias : float or "power_law", default=1.0
+        Where the biases of forget gates start; see `lstmc.initializers.power_law`.
     solver : {"adam", "sgd"}, default="adam"
         How weights follow the gradient: Adam, or gradient descent with momentum.
     alpha : float, default=0.0
@@ -59,8 +90,8 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
         Whether to draw new mini-batches, of sequences of similar length, in each
         epoch; else they are cut in the order given.
     random_state : int, RandomState, Generator or None, default=None
-        Source of initial weights, batches, dropout and the validation split. The
-        same int gives the same bits, for any number of threads.
+        Source of initial weights, batches, noise and the validation split. The same
+        int gives the same bits, for any number of threads.
     tol : float, default=1e-4
         An epoch that does not better the loss (with ``early_stopping`` the score)
         by this much counts as idle.
@@ -92,7 +123,7 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
         Gradients longer than this are scaled down to it; None never.
     tbptt : int or None, default=None
         Steps, counted from each sequence's end, after which gradients are cut off;
-        states are carried on. None goes back to the start.
+        states are carried on and noise is drawn anew. None goes back to the start.
     checkpoint : bool, default=False
         Whether to recompute rather than keep all gates: less memory for long
         sequences, up to 1.4 times the time, the same results.
@@ -106,6 +137,8 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
     ----------
     n_features_in_ : int
         Features per step; after a fit on a 2-D array, its number of columns.
+    n_static_features_in_ : int
+        Static features of a sequence; 0 for a cell that reads none.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
         Column names, after a fit on a 2-D frame.
     n_outputs_ : int
@@ -151,7 +184,7 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
 
     _model_type = RegressorModel
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, *, time=None, static=None):
         """Train one epoch on these samples, and keep the solver's state.
 
         As many calls on the same samples give the same bits as one ``fit`` of so
@@ -159,14 +192,29 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, time, static
             As in `fit`.
 
         Returns
         -------
         self : object
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(X, y, sample_weight, time, static)
+
+    def score(self, X, y, sample_weight=None, *, time=None, static=None):
+        """R squared: the share of the targets' variance that predictions explain.
+
+        Parameters
+        ----------
+        X, y, sample_weight, time, static
+            As in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X, time=time, static=static)
+        return r2_score(y, predicted, sample_weight=sample_weight)
 
     def _read_target(self, y, x, *, reset, classes):
         """Return targets (n, n_outputs) in float64, in their own units."""
@@ -195,7 +243,7 @@ class LSTMRegressor(RegressorMixin, SequenceEstimator):
 
     def _encode(self, data):
         target = ((data.target - self._mean) / self._scale).astype(self.dtype)
-        return Samples(data.x, target, data.weight / data.weight.mean())
+        return replace(data, target=target, weight=data.weight / data.weight.mean())
 
     def _loss(self):
         return "squared_error"
