@@ -25,8 +25,9 @@ test: setup test-c  ## the C test program, then every test that is not slow
 test-c: $(venv)/tools
 	@$(call ctest)
 
-test-slow: setup  ## the slow tests
-	@$(python) -m pytest -q -m slow
+test-slow: setup  ## the slow tests, and every cell on its paper's task
+	@$(call install,proofs)
+	@$(python) -m pytest -q -m slow -s
 
 sanitize: export LSTMC_SANITIZE = address,undefined
 sanitize: $(venv)/tools  ## the C test program under ASan and UBSan
@@ -39,6 +40,7 @@ bench: setup  ## time lstmc and its peers, one process each: all suites, picture
 
 readme: setup  ## render the tables of README.md and docs/ from the results
 	@$(python) -m bench render
+	@$(python) examples/proofs/proof.py
 
 wheel: $(venv)/tools  ## one wheel into dist/
 	@rm -rf build/lib.*

@@ -17,17 +17,19 @@ enum { X, HID = 4, I = 8, F, Z, O, C0, CN, STATS };
 enum { H, C };
 enum { GX, GH = 4, B = 8, GC = 12, GATES = 4 };
 
-static void gates(Step s, idx p, idx r)
+static void gates(Step s, idx p, idx r, const real *rate)
 {
-    const vec *x = slot(s, p, r, X), *h = slot(s, p, r, HID);
+    vec *x = slot(s, p, r, X), *h = slot(s, p, r, HID);
     vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *z = slot(s, p, r, Z);
     vec *c = state(s, p, r, C), *c0 = slot(s, p, r, C0), *cn = slot(s, p, r, CN);
     EACH (k, GATES)
         EACH_VECTOR (j) {
-            const vec a = vector(s, p, GX + k)[j] * x[k * VECS + j] +
-                          vector(s, p, GH + k)[j] * h[k * VECS + j] +
-                          vector(s, p, B + k)[j];
-            i[k * VECS + j] = k == Z - I ? tanh_(a) : sigmoid(a);
+            const int at = k * VECS + j;
+            x[at] *= rate[0];
+            h[at] *= rate[1];
+            const vec a = vector(s, p, GX + k)[j] * x[at] +
+                          vector(s, p, GH + k)[j] * h[at] + vector(s, p, B + k)[j];
+            i[at] = k == Z - I ? tanh_(a) : sigmoid(a);
         }
     EACH_VECTOR (j) {
         c0[j] = c[j];
@@ -39,17 +41,16 @@ static void forward(Step s)
 {
     for (idx r = 0; r < s.rows; ++r) {
         real *rate = (real *)slot(s, 0, r, STATS);
-        rate[0] = normalise(s, r, X, GATES);
-        rate[1] = normalise(s, r, HID, GATES);
+        rate[0] = centre(s, r, X, GATES), rate[1] = centre(s, r, HID, GATES);
         for (idx p = 0; p < s.panels; ++p)
-            gates(s, p, r);
-        rate[2] = normalise(s, r, CN, 1);
+            gates(s, p, r, rate);
+        rate[2] = centre(s, r, CN, 1);
         for (idx p = 0; p < s.panels; ++p)
-            put_output(s, p, r, O, CN, GC);
+            put_output(s, p, r, O, CN, GC, rate[2]);
     }
 }
 
-static void pull_gates(Step s, idx p, idx r)
+static void pull_gates(Step s, idx p, idx r, Sums *of_x, Sums *of_h)
 {
     vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
     vec *dh = state(s, p, r, H), *dc = state(s, p, r, C);
@@ -59,15 +60,17 @@ static void pull_gates(Step s, idx p, idx r)
         di[j] = d * z * i * (R(1) - i);
         df[j] = d * c0[j] * f * (R(1) - f);
         dz[j] = d * i * (R(1) - z * z);
-        dc[j] = d * f;
-        dh[j] = splat(0);
+        dc[j] = d * f, dh[j] = splat(0);
     }
     EACH (k, GATES)
         EACH_VECTOR (j) {
-            const vec da = di[k * VECS + j];
-            vector_gradient(s, p, r, GX + k)[j] += da * x[k * VECS + j];
-            vector_gradient(s, p, r, GH + k)[j] += da * h[k * VECS + j];
+            const int at = k * VECS + j;
+            const vec da = di[at];
+            vector_gradient(s, p, r, GX + k)[j] += da * x[at];
+            vector_gradient(s, p, r, GH + k)[j] += da * h[at];
             vector_gradient(s, p, r, B + k)[j] += da;
+            add_to(of_x + k, da * vector(s, p, GX + k)[j], x[at]);
+            add_to(of_h + k, da * vector(s, p, GH + k)[j], h[at]);
         }
 }
 
@@ -75,13 +78,14 @@ static void backward(Step s)
 {
     for (idx r = 0; r < s.rows; ++r) {
         const real *rate = (const real *)slot(s, 0, r, STATS);
+        Sums of_x[GATES] = {0}, of_h[GATES] = {0};
         for (idx p = 0; p < s.panels; ++p)
             pull_output(s, p, r, O, CN, GC);
         pull_norm_state(s, r, CN, H, rate[2]);
         for (idx p = 0; p < s.panels; ++p)
-            pull_gates(s, p, r);
-        pull_norm(s, r, X, I, GX, GATES, rate[0]);
-        pull_norm(s, r, HID, I, GH, GATES, rate[1]);
+            pull_gates(s, p, r, of_x, of_h);
+        pull_norm(s, r, X, I, GX, GATES, rate[0], of_x);
+        pull_norm(s, r, HID, I, GH, GATES, rate[1], of_h);
     }
 }
 

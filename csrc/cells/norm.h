@@ -28,6 +28,16 @@ ALWAYS_INLINE real sum_of(vec x)
     return sum;
 }
 
+#define MOST_SLOTS 4
+
+ALWAYS_INLINE vec total(const vec *sums, int count)
+{
+    vec all = sums[0];
+    for (int k = 1; k < count; ++k)
+        all += sums[k];
+    return all;
+}
+
 /* 1 for units, 0 for what pads the last panel. */
 ALWAYS_INLINE vec units_of(Step s, idx p, int j)
 {
@@ -39,26 +49,26 @@ ALWAYS_INLINE vec units_of(Step s, idx p, int j)
     return mask;
 }
 
-/* Slots first .. first + count of row r, in place; returns the rate. */
-ALWAYS_INLINE real normalise(Step s, idx r, int first, int count)
+/* Takes the mean from slots first .. first + count of row r; returns the rate, by which
+ * whoever reads them next makes x^ of what is left. Each slot has sums of its own, so
+ * that additions need not wait for one another. */
+ALWAYS_INLINE real centre(Step s, idx r, int first, int count)
 {
     const real size = R(count) * (real)s.units;
-    vec sum = splat(0), squares = splat(0);
+    vec sum[MOST_SLOTS] = {0}, squares[MOST_SLOTS] = {0};
     for (idx p = 0; p < s.panels; ++p)
-        EACH (k, count * VECS)
-            sum += slot(s, p, r, first)[k];
-    const real mean = sum_of(sum) / size;
+        EACH (k, count)
+            EACH_VECTOR (j)
+                sum[k] += slot(s, p, r, first + k)[j];
+    const real mean = sum_of(total(sum, count)) / size;
     for (idx p = 0; p < s.panels; ++p)
-        EACH (k, count * VECS) {
-            vec *x = slot(s, p, r, first) + k;
-            *x = (*x - mean) * units_of(s, p, k % VECS);
-            squares += *x * *x;
-        }
-    const real rate = inverse_root(sum_of(squares) / size + NORM_EPSILON);
-    for (idx p = 0; p < s.panels; ++p)
-        EACH (k, count * VECS)
-            slot(s, p, r, first)[k] *= rate;
-    return rate;
+        EACH (k, count)
+            EACH_VECTOR (j) {
+                vec *x = slot(s, p, r, first + k) + j;
+                *x = (*x - mean) * units_of(s, p, j);
+                squares[k] += *x * *x;
+            }
+    return inverse_root(sum_of(total(squares, count)) / size + NORM_EPSILON);
 }
 
 /* The two sums of the gradient. */
@@ -79,16 +89,13 @@ ALWAYS_INLINE Sums means_of(Sums sums, real size)
 }
 
 /* x^ in the slots becomes dx; d is the gradient in the slots from `from` on, times the
- * vectors from `gain` on. */
+ * vectors from `gain` on; the sums of d and d x^ of each slot are there already. */
 ALWAYS_INLINE void pull_norm(Step s, idx r, int first, int from, int gain, int count,
-                             real rate)
+                             real rate, const Sums *of)
 {
-    Sums sums = {0};
-    for (idx p = 0; p < s.panels; ++p)
-        EACH (k, count)
-            EACH_VECTOR (j)
-                add_to(&sums, slot(s, p, r, from + k)[j] * vector(s, p, gain + k)[j],
-                       slot(s, p, r, first + k)[j]);
+    Sums sums = of[0];
+    for (int k = 1; k < count; ++k)
+        sums = (Sums){.d = sums.d + of[k].d, .dx = sums.dx + of[k].dx};
     sums = means_of(sums, R(count) * (real)s.units);
     for (idx p = 0; p < s.panels; ++p)
         EACH (k, count)
@@ -116,11 +123,13 @@ ALWAYS_INLINE void pull_norm_state(Step s, idx r, int first, int from, real rate
 }
 
 /* h = o squash(g x^ + b): o and x^ in slots, g and b vectors `gain` and the next. */
-ALWAYS_INLINE void put_output(Step s, idx p, idx r, int gate, int normed, int gain)
+ALWAYS_INLINE void put_output(Step s, idx p, idx r, int gate, int normed, int gain,
+                              real rate)
 {
-    const vec *x = slot(s, p, r, normed), *o = slot(s, p, r, gate);
-    vec *h = hidden(s, p, r);
+    vec *x = slot(s, p, r, normed), *h = hidden(s, p, r);
+    const vec *o = slot(s, p, r, gate);
     EACH_VECTOR (j) {
+        x[j] *= rate;
         const vec y = vector(s, p, gain)[j] * x[j] + vector(s, p, gain + 1)[j];
         h[j] = o[j] * (s.identity ? y : tanh_(y));
     }
