@@ -1,4 +1,4 @@
-"""The proofs of examples/: each runs, passes its gates, and stands in docs/proofs.md."""
+"""The proofs of examples/: each runs, passes its gates, and stands in the docs."""
 
 import importlib.util
 import subprocess

@@ -4,14 +4,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "check.h"
 #include "guard.h"
 #include "lstmc.h"
 
 static const char *const targets[] = {"baseline", "avx2", "avx512"};
 
+/* Thousands of small cases: that the system clears new pages for each takes longer
+ * than the tests. */
+static void keep_freed_memory(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
 static void test_target(const char *target)
 {
+    keep_freed_memory();
     lstmc_set_allocator(guarded_allocate, guarded_release);
     CHECK(lstmc_choose_target(target) == LSTMC_OK);
     test_sequence();
