@@ -87,7 +87,7 @@ def _job(suite, options, machine):
     plan = suite.cases(options.threads)
     plan = grid.choose(plan, options.shapes, options.cells, options.kinds)
     if options.quick:
-        plan = grid.smallest(plan)
+        plan = grid.smallest(plan, suite.quick)
     plan = [case for case in plan if crews(case)]
     suite.prepare(plan)
     seconds = 0.01 if options.quick else suite.seconds
@@ -126,7 +126,7 @@ def _parser():
     parser.add_argument(
         "--shapes", type=names, help=f"of the command; grid: {','.join(grid.SHAPES)}"
     )
-    parser.add_argument("--cells", type=names, help=",".join(grid.GATES))
+    parser.add_argument("--cells", type=names, help="names of lstmc.cells()")
     parser.add_argument("--kinds", type=names, help=",".join(grid.KINDS))
     parser.add_argument("--threads", type=_separated(int), help="default: 1,2")
     parser.add_argument("--peers", type=names, help="default: all that can do it")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
-# Rows of W per hidden unit, for the cells that the peers have too.
-GATES = {"lstm": 4, "gru": 3}
+CELLS = ("lstm", "gru")  # of the grid: those that the peers have too
 KINDS = ("inference", "training")
 THREADS = (1, 2)
 # Passes as dear as a forward one: backward has a product for the inputs and one for
 # the weights for each product of forward.
 PASSES = {"inference": 1, "training": 3, "stream": 1, "checkpoint": 3}
+
+
+@functools.cache
+def registry() -> dict[str, dict]:
+    """The facts of each of our cells, by its name."""
+    import lstmc  # here: the processes of other peers do without it
+
+    return {facts["name"]: facts for facts in lstmc.cells()}
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Shape:
         Type of inputs, weights and arithmetic.
     shortest : int
         0: every sample has T steps; else from `shortest` to T, see `lengths`.
+    heads : int
+        Parts of the hidden units that do not feed one another.
 
     Examples
     --------
@@ -48,6 +58,7 @@ class Shape:
     directions: int = 1
     dtype: str = "float32"
     shortest: int = 0
+    heads: int = 1
 
     @property
     def lengths(self) -> np.ndarray:
@@ -66,12 +77,14 @@ class Shape:
         """Operations in the matrix products of one call (pointwise work not counted).
 
         A multiplication and an addition are two operations. What a checkpointed step
-        computes again, and what others do with padding, does not count.
+        computes again, what others do with padding, and the map of static features,
+        once a sequence, does not count.
         """
+        facts = registry()[cell]
         inputs = [self.d] + [self.directions * self.h] * (self.layers - 1)
-        columns = sum(width + self.h for width in inputs)
-        rows = self.directions * GATES[cell] * self.h
-        return 2 * PASSES[kind] * self.steps * rows * columns
+        recurrent = facts["r_blocks"] * self.h // self.heads
+        row = sum(facts["w_blocks"] * width + recurrent for width in inputs)
+        return 2 * PASSES[kind] * self.steps * self.directions * self.h * row
 
 
 SHAPES = {
@@ -101,6 +114,15 @@ class Case:
     cell: str
     kind: str
     threads: int
+    # Of the cell; what a peer in another process knows of our registry.
+    facts: dict = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "facts", registry()[self.cell])
+
+    def of(self, peer: str) -> Case:
+        """What a peer measures of this case: all of it."""
+        return self
 
     @property
     def repeats(self) -> int:
@@ -185,5 +207,5 @@ def plan(shapes=None, cells=None, kinds=None, threads=None) -> list[Case]:
     >>> [str(case) for case in plan(["kws-b1"], ["gru"], ["training"], [2])]
     ['kws-b1 gru training, 2 threads']
     """
-    cases = cross(SHAPES.values(), GATES, KINDS, threads)
+    cases = cross(SHAPES.values(), CELLS, KINDS, threads)
     return choose(cases, shapes, cells, kinds)

@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from bench.problem import pair_of_biases
+
 # Gate blocks of PyTorch (i f g o; r z n) in ONNX's order (i o f g; z r n).
 ORDER = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
 OPSET, IR_VERSION = 17, 8
@@ -100,17 +102,20 @@ def _merged_size(layer, shape):
 def _layer_weights(problem, layer):
     """W (directions, rows, width), R (directions, rows, h), B (directions, 2 rows)."""
 
-    def blocks(name, suffix):
-        array = problem.weights[f"{name}_l{layer}{suffix}"]
+    def blocks(array):
         gates = np.split(array, len(ORDER[problem.cell]))
         return np.concatenate([gates[k] for k in ORDER[problem.cell]])
 
-    suffixes = ("", "_reverse")[: problem.shape.directions]
-    W, R, b_x, b_h = (
-        np.stack([blocks(name, suffix) for suffix in suffixes])
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    arrays = {"W": W, "R": R, "B": np.concatenate([b_x, b_h], axis=1)}
+    def of(name):
+        ends = ("", "_reverse")[: problem.shape.directions]
+        return [problem.weights[f"{name}_l{layer}{end}"] for end in ends]
+
+    pairs = [pair_of_biases(b, problem.cell) for b in of("bias")]
+    arrays = {
+        "W": np.stack([blocks(W) for W in of("weight_ih")]),
+        "R": np.stack([blocks(R) for R in of("weight_hh")]),
+        "B": np.stack([np.concatenate([*map(blocks, pair)]) for pair in pairs]),
+    }
     return [
         numpy_helper.from_array(array, f"{name}{layer}")
         for name, array in arrays.items()

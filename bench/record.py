@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OURS = "lstmc"
+YARDSTICK = "lstmc-lstm"  # runs lstm where others run the cell of a case
 RESULTS = Path(__file__).with_name("results")
 # A file is continued only where these are the same.
 IDENTITY = ("cpu", "cores", "versions")
@@ -44,7 +45,8 @@ def summarise(case, turns: dict, errors: dict, faults: dict) -> dict:
     dict
         For each peer seconds, the peak beside each round in GFLOP/s, the percentage
         of it that was reached, and ``ratio``, how many times longer than lstmc it
-        takes; ``best_peer``, the fastest of the others, and its ``ratio``.
+        takes; ``best_peer``, the fastest of the others, and its ``ratio``;
+        ``to_lstm``, our time per operation by that of the yardstick.
     """
     entry = {
         "shape": dataclasses.asdict(case.shape),
@@ -53,14 +55,17 @@ def summarise(case, turns: dict, errors: dict, faults: dict) -> dict:
         "threads": case.threads,
         "flops": case.flops,
         "peers": {
-            peer: _summarise_peer(case.flops, rounds)
+            peer: _summarise_peer(case.of(peer).flops, rounds)
             | {name: digits(value) for name, value in errors[peer].items()}
             for peer, rounds in turns.items()
         },
     }
     if faults:
         entry["faults"] = faults
-    others = [peer for peer in turns if peer != OURS]
+    if OURS in turns and YARDSTICK in turns:
+        work = case.of(YARDSTICK).flops / case.flops
+        entry["to_lstm"] = digits(work * ratio(turns[OURS], turns[YARDSTICK]))
+    others = [peer for peer in turns if peer not in (OURS, YARDSTICK)]
     if others and OURS in turns:
         for peer in others:
             entry["peers"][peer]["ratio"] = digits(ratio(turns[peer], turns[OURS]))
@@ -119,6 +124,12 @@ def open_record(path: Path, machine: dict, settings: dict) -> dict:
     record["settings"]["rounds"] = settings["rounds"]
     fresh = {name: machine[name] for name in IDENTITY} | settings
     found = {name: record["machine"][name] for name in IDENTITY} | record["settings"]
+    # A peer that the file does not know has no results in it.
+    fresh["versions"] = {
+        name: version
+        for name, version in fresh["versions"].items()
+        if name in found["versions"]
+    }
     if found != fresh:
         raise ValueError(
             f"{path.name}: expected results of {fresh}, got results of {found}; "

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from bench import tables
-from bench.grid import GATES, KINDS
+from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +20,7 @@ BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
 # Name of a block: its result files, and who renders it.
 BLOCKS = {
     "machine": (["speed"], tables.machine),
+    "cells-machine": (["cells"], tables.machine),
     "footprint": (["footprint"], tables.footprint),
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),
@@ -27,6 +28,9 @@ BLOCKS = {
     "stream": (["stream"], tables.stream),
     "scaling": (["scaling"], tables.scaling),
     "checkpoint": (["checkpoint"], tables.checkpoint),
+    "cells": (["cells"], tables.beside_lstm),
+    "loops": (["cells"], tables.against_loops),
+    "slstm": (["slstm"], tables.grid),
     "limits": (["limits", "speed"], tables.limits),
 }
 
@@ -76,7 +80,7 @@ def render_block(name: str, records: dict[str, dict]) -> str:
         files, table = BLOCKS[name]
         return table(*(_record(file, records) for file in files))
     cell, _, kind = name.partition("-")
-    if cell not in GATES or kind not in KINDS:
+    if cell not in CELLS or kind not in KINDS:
         raise ValueError(
             f"bench: expected {', '.join(BLOCKS)} or CELL-KIND, got {name}"
         )

@@ -107,7 +107,7 @@ def measure(case, crew: list[Worker], judge: Callable, settings: dict) -> dict:
     answers, failures = {}, {}
     for worker in crew:
         try:
-            answers[worker.peer] = worker.ask("check", case)
+            answers[worker.peer] = worker.ask("check", case.of(worker.peer))
         except PeerError as error:
             failures[worker.peer] = str(error)
     errors, faults = judge(case, answers)
@@ -179,6 +179,8 @@ def report(case, entry) -> str:
     if "ratio" in entry:
         share = entry["peers"][OURS]["percent_of_peak"]
         parts.append(f"{entry['ratio']:.2f} x {entry['best_peer']}, {share:.0f} % peak")
+    if "to_lstm" in entry:
+        parts.append(f"{entry['to_lstm']:.2f} x lstm's time per operation")
     lines = [f"{case}: {', '.join(parts)}"]
     for peer, reason in entry.get("faults", {}).items():
         lines.append(f"  {peer}, not timed: {reason.strip()}")

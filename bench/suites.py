@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import check, fit, grid
+from bench import cells, check, fit, grid
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -32,10 +32,12 @@ class Suite:
     seconds: float = 0.3
     judge: Callable = check.judge
     prepare: Callable = lambda cases: None
+    plays: Callable = lambda peer, case: True  # of those that can
+    quick: int = 3  # shapes that are measured to see whether it runs
 
     def crew(self, case) -> list[str]:
-        """The peers that can do a case."""
-        return [peer for peer in self.peers if can(peer, case.kind)]
+        """The peers that do a case."""
+        return [p for p in self.peers if can(p, case.kind) and self.plays(p, case)]
 
 
 def plan_roofline(threads=None) -> list[Case]:
@@ -50,9 +52,9 @@ def plan_roofline(threads=None) -> list[Case]:
     return [case for case in cases if case.flops < LONGEST_CALL]
 
 
-def _plan(*shapes, kinds):
-    """A planner of LSTM cases."""
-    return lambda threads=None: cross(shapes, kinds=kinds, threads=threads)
+def _plan(*shapes, kinds, cell="lstm"):
+    """A planner of the cases of one cell."""
+    return lambda threads=None: cross(shapes, [cell], kinds, threads)
 
 
 SUITES = {
@@ -123,6 +125,26 @@ SUITES = {
         rounds=3,
         judge=fit.judge,
         prepare=fit.fetch,
+    ),
+    "cells": Suite(
+        "every cell of the registry, beside lstm and against a PyTorch loop",
+        cells.PEERS,
+        cells.plan_cells,
+        file="cells",
+        rounds=7,
+        seconds=0.2,
+        plays=cells.plays,
+        quick=1,
+    ),
+    "slstm": Suite(
+        "a training step of sLSTM with heads, against xLSTM's own in PyTorch",
+        ("lstmc", "xlstm"),
+        _plan(
+            Shape("slstm-b8", T=256, B=8, d=128, h=128, heads=4),
+            kinds=["training"],
+            cell="slstm",
+        ),
+        file="slstm",
     ),
     "roofline": Suite(
         "lstmc alone: the share of the peak over units and sequences",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from bench.grid import GATES, KINDS, SHAPES, Shape
+from bench.cells import AGAINST_LOOP, BESIDE_LSTM, LEAST, LOOP, MOST
+from bench.grid import KINDS, PASSES, SHAPES, Shape, registry
 from bench.limits import floor_seconds
 from bench.record import OURS, figures
 
@@ -190,6 +191,55 @@ def checkpoint(record) -> str:
     return _table(head, rows, words=0) + note
 
 
+def beside_lstm(record) -> str:
+    """A table for each shape, a row for each cell: time, and per multiply-add."""
+    tables = []
+    for name in BESIDE_LSTM:
+        cases = _on(record, name)
+        found = {(c["cell"], c["kind"], c["threads"]): c for c in cases}
+        works = [(kind, t) for kind in KINDS for t in _threads(cases)]
+        head, rows = ["cell", "multiply-adds"], []
+        for kind, threads in works:
+            head += [f"{kind} ms, {threads} thread{'s' * (threads > 1)}", "× lstm"]
+        for cell, any_case in {case["cell"]: case for case in cases}.items():
+            steps = PASSES[any_case["kind"]] * Shape(**any_case["shape"]).steps
+            row = [cell, str(any_case["flops"] // 2 // steps)]
+            for work in works:
+                case = found.get((cell, *work), {"peers": {}})
+                row += [_time(case, OURS), _figure(case, "to_lstm")]
+            rows.append(row)
+        title = f"{name}, {_sizes(vars(SHAPES[name]))}:\n\n"
+        tables.append(title + _table(head, rows, words=1))
+    note = (
+        "\nMultiply-adds: of inference, for a step of one sequence. × lstm: the time "
+        "for one by that of lstm on the same shape, in turns with it, median of the "
+        f"rounds' ratios. {_beyond(record['cases'], 'to_lstm', 'Above', MOST)}\n"
+    )
+    return "\n".join(tables) + note
+
+
+def against_loops(record) -> str:
+    """A row for each cell and number of threads: lstmc and a PyTorch loop."""
+    [name] = AGAINST_LOOP
+    cases = _on(record, name)
+    head, rows = ["cell", "threads"], []
+    for kind in KINDS:
+        head += [f"{kind}: {OURS} ms", "loop ms", "ratio"]
+    found = {(c["cell"], c["threads"], c["kind"]): c for c in cases}
+    for cell in dict.fromkeys(case["cell"] for case in cases):
+        for threads in _threads(cases):
+            row = [cell, str(threads)]
+            for kind in KINDS:
+                case = found.get((cell, threads, kind), {"peers": {}})
+                row += [_time(case, OURS), _time(case, LOOP), _ratio(case)]
+            rows.append(row)
+    note = (
+        f"\n{name}, {_sizes(vars(SHAPES[name]))}. Ratio: the loop to {OURS}; geometric "
+        f"mean {_means(cases)}. {_beyond(cases, 'ratio', 'Below', LEAST)}\n"
+    )
+    return _table(head, rows, words=1) + note
+
+
 def limits(record, speed) -> str:
     """A row per shape of one sequence: the least that the caches allow, and ours."""
     head = ["cell", "shape", "R, KiB", "GB/s", "floor ms", f"{OURS} ms", "times"]
@@ -199,9 +249,10 @@ def limits(record, speed) -> str:
         alone = (shape["B"], case["threads"], case["kind"]) == (1, 1, "inference")
         if not alone or shape["T"] == 1:
             continue
-        floor = floor_seconds(shape, GATES[cell], record)
+        gates = registry()[cell]["r_blocks"]
+        floor = floor_seconds(shape, gates, record)
         seconds = case["peers"][OURS]["median"]
-        size = 4 * GATES[cell] * shape["h"] ** 2 / 1024
+        size = 4 * gates * shape["h"] ** 2 / 1024
         rate = record["gb_per_second"][str(shape["h"])]
         row = [cell, shape["name"], figures(size), figures(rate)]
         rows.append(
@@ -233,6 +284,30 @@ def _means(cases):
     )
 
 
+def _on(record, name):
+    """The cases of a record on one shape; there has to be one."""
+    cases = [case for case in record["cases"] if case["shape"]["name"] == name]
+    if not cases:
+        raise ValueError(f"bench: expected results on {name}, got none")
+    return cases
+
+
+def _beyond(cases, what, word, limit):
+    """A sentence on the cells whose figure breaks a promise, each with its worst."""
+    worse = max if word == "Above" else min
+    worst = {}
+    for case in cases:
+        if what in case:
+            cell, value = case["cell"], case[what]
+            worst[cell] = worse(value, worst.get(cell, value))
+    broken = [
+        f"{cell} {value:.2f}"
+        for cell, value in worst.items()
+        if worse(value, limit) != limit
+    ]
+    return f"{word} {limit:g}, at worst: {', '.join(broken) or 'none'}."
+
+
 def _table(head, rows, words):
     """A Markdown table; the first `words` columns are text, the others numbers."""
     rule = ["---"] * words + ["---:"] * (len(head) - words)
@@ -249,7 +324,8 @@ def _threads(cases):
 
 def _sizes(shape):
     sizes = " × ".join(str(shape[letter]) for letter in "TBdh")
-    for count, word in ((shape["layers"], "layer"), (shape["directions"], "direction")):
+    for word in ("layer", "direction", "head"):
+        count = shape.get(f"{word}s", 1)  # old results have no heads
         sizes += f", {count} {word}s" if count > 1 else ""
     return sizes
 
@@ -272,8 +348,11 @@ def _per_step(pair, peer):
 
 def _ratio(case, peer=None):
     """Of a peer to lstmc, by default of the best one; a dash if there is none."""
-    found = case if peer is None else case["peers"].get(peer, {})
-    return f"{found['ratio']:.2f}" if "ratio" in found else "-"
+    return _figure(case if peer is None else case["peers"].get(peer, {}), "ratio")
+
+
+def _figure(found, name):
+    return f"{found[name]:.2f}" if name in found else "-"
 
 
 def _share(case):

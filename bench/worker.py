@@ -54,7 +54,7 @@ def build_step(peer: str, case):
     if case.kind == "fit":
         problem = datasets.load(case.shape.name)
     else:
-        problem = make_problem(case.shape, case.cell)
+        problem = make_problem(case.shape, case.cell, case.facts)
     step, read = peers.build(peer, case, problem)
     return step, read(step())
 

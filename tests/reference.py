@@ -4,7 +4,7 @@ A cell's function is one step of one sample: (x, states, w) to the new states, h
 w has W (blocks * n, m), R (blocks * n, width of h), b (blocks * n) in the order of the
 blocks of rows that the registry names, v (vectors, n), the output squash, and time,
 what elapsed before the step. A column that reads several states has a block of R for
-each.
+each. Nothing is said of the units but by axis 0, so that samples may be columns.
 """
 
 from types import SimpleNamespace
@@ -173,10 +173,10 @@ def slstm(x, states, w):
 
 def layernorm(x, states, w):
     def norm(a):
-        return (a - a.mean()) / np.sqrt(a.var() + 1e-5)
+        return (a - a.mean(0)) / np.sqrt(a.var(0) + 1e-5)
 
     h, c = states
-    g_x, g_h, b = w.v[:4].ravel(), w.v[4:8].ravel(), w.v[8:12].ravel()
+    g_x, g_h, b = (np.concatenate(w.v[k : k + 4]) for k in (0, 4, 8))
     i, f, z, o = np.split(g_x * norm(w.W @ x) + g_h * norm(w.R @ h) + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
     return sigmoid(o) * w.squash(w.v[12] * norm(c) + w.v[13]), c

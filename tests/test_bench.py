@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import check, grid, peak, peers, record, run
-from bench.grid import GATES, KINDS, SHAPES, Case, Shape, plan
+from bench.grid import CELLS, KINDS, SHAPES, Case, Shape, plan
 from bench.problem import make_problem, real_steps
 from bench.record import Turn
 
@@ -72,7 +72,7 @@ def test_a_stream_is_timed_by_the_step():
 
 def test_plan_holds_every_case_once_with_thread_counts_together():
     cases = plan()
-    assert len(set(cases)) == len(cases) == len(SHAPES) * len(GATES) * len(KINDS) * 2
+    assert len(set(cases)) == len(cases) == len(SHAPES) * len(CELLS) * len(KINDS) * 2
     assert [case.threads for case in cases] == sorted(case.threads for case in cases)
 
 
@@ -84,7 +84,7 @@ def test_plan_names_what_it_does_not_know():
 def test_the_smallest_shapes_keep_all_their_cases():
     names = {case.shape.name for case in grid.smallest(plan())}
     assert names == {"rt-audio", "sensor-b1", "kws-b1"}
-    assert len(grid.smallest(plan(), 1)) == len(GATES) * len(KINDS) * 2
+    assert len(grid.smallest(plan(), 1)) == len(CELLS) * len(KINDS) * 2
 
 
 # The order of measuring
@@ -219,7 +219,7 @@ def test_a_worker_answers_times_and_reports_its_errors():
 # The check
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "shape",
     [SMALL, RAGGED, DOUBLE, SHAPES["rt-audio"], SHAPES["sensor-b32"]],
@@ -227,28 +227,29 @@ def test_a_worker_answers_times_and_reports_its_errors():
 )
 def test_our_answers_pass_the_check(cell, shape):
     problem = make_problem(shape, cell)
-    reference = check.forward(problem.X, problem.weights, cell, shape)
+    reference = check.forward(problem)
     for kind in KINDS:
         step, read = peers.build("lstmc", Case(shape, cell, kind, 1), problem)
         assert check.check_answer(problem, reference, read(step()))
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_reference_of_a_ragged_batch_is_that_of_each_sample(cell):
     problem = make_problem(RAGGED, cell)
-    together = check.forward(problem.X, problem.weights, cell, RAGGED)
+    together = check.forward(problem)
     for k, T in enumerate(RAGGED.lengths):
         alone = dataclasses.replace(RAGGED, T=int(T), B=1, shortest=0)
-        Y = check.forward(problem.X[:T, k : k + 1], problem.weights, cell, alone)
+        X = problem.X[:T, k : k + 1]
+        Y = check.forward(dataclasses.replace(problem, shape=alone, X=X))
         # The same sums in another order: some roundings of float64.
         np.testing.assert_allclose(together[:T, k], Y[:, 0], rtol=0, atol=1e-14)
         assert not together[T:, k].any()
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_wrong_answers_do_not_pass(cell):
     problem = make_problem(SMALL, cell)
-    reference = check.forward(problem.X, problem.weights, cell, SMALL)
+    reference = check.forward(problem)
     step, read = peers.build("lstmc", Case(SMALL, cell, "training", 1), problem)
     right = read(step())
 
@@ -305,6 +306,8 @@ def test_a_new_entry_takes_the_place_of_the_old(tmp_path):
     assert json.loads(path.read_text()) == results
     again = record.open_record(path, MACHINE, settings | {"rounds": 5})
     assert [e["peers"]["lstmc"]["median"] for e in again["cases"]] == [3.0, 2.0]
+    newer = MACHINE | {"versions": MACHINE["versions"] | {"a new peer": "1"}}
+    assert record.open_record(path, newer, settings)["cases"]
     with pytest.raises(ValueError, match="another --name"):
         record.open_record(path, MACHINE | {"cpu": "slide rule"}, settings)
 

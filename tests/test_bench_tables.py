@@ -6,8 +6,19 @@ import importlib
 import pytest
 from test_bench import MACHINE, turns
 
-from bench import fit, footprint, peak, peers, plot, plot_sweeps, record, render
-from bench.grid import GATES, KINDS, plan
+from bench import (
+    cells,
+    fit,
+    footprint,
+    peak,
+    peers,
+    plot,
+    plot_cells,
+    plot_sweeps,
+    record,
+    render,
+)
+from bench.grid import CELLS, KINDS, plan, registry
 from bench.suites import SUITES
 
 
@@ -116,6 +127,45 @@ def test_the_checkpoint_table_has_time_and_memory():
     assert "\n| 2000 | 1 | 1000 | 1300 | 1.30 | 12 | 12 | 345 | 345 |\n" in table
 
 
+def cells_record():
+    def seconds(case, peer):
+        slow = {"torch-loop": 4.0, "lstmc-lstm": 0.5}.get(peer, 1.0)
+        dear = 3.0 if (case.cell, case.threads, peer) == ("gru", 2, "lstmc") else 1.0
+        return dear * slow * case.of(peer).flops * 1e-11
+
+    return made_up("cells", seconds)
+
+
+def test_the_cells_have_their_time_and_that_of_a_multiply_add():
+    table = render.render_block("cells", cells_record())
+    # 100 steps of 256 sequences, 4 128 (16 + 128) multiply-adds of 20 ps each.
+    assert "series-b256, 100 × 256 × 16 × 128:\n\n| cell | multiply-adds |" in table
+    assert "\n| lstm | 73728 | 37.8 | 2.00 | 37.8 | 2.00 | 113 | 2.00 |" in table
+    assert "\n| gru | 55296 | 28.3 | 2.00 | 84.9 | 6.00 | 84.9 | 2.00 |" in table
+    assert "Above 1.35, at worst: lstm 2.00, " in table and "gru 6.00, " in table
+    # Both shapes have all cells.
+    assert table.count("\n| slstm |") == 2
+
+
+def test_the_loops_have_ratios():
+    found = cells_record()
+    table = render.render_block("loops", found)
+    assert "\n| lstm | 1 | 2.62 | 10.5 | 4.00 | 7.86 | 31.5 | 4.00 |" in table
+    assert "\n| gru | 2 | 5.9 | 7.86 | 1.33 | 17.7 | 23.6 | 1.33 |" in table
+    assert "Below 3, at worst: gru 1.33." in table
+    for case in found["cells"]["cases"]:
+        case["peers"].pop("torch-loop", None)
+        case.pop("ratio", None)
+    rows = render.render_block("loops", found).splitlines()
+    assert rows[2].endswith("| - | - |")
+
+
+def test_slstm_has_a_table_like_the_grid():
+    found = made_up("slstm", lambda case, peer: 40.0 if peer == "xlstm" else 1.0)
+    table = render.render_block("slstm", found)
+    assert "| slstm-b8 | 256 × 8 × 128 × 128, 4 heads | 1 | 1000 | 40000 | 40" in table
+
+
 def test_the_limits_table_compares_one_sequence_with_the_caches():
     # 98 steps of two layers read 256 KiB of R each, and W makes (40 + 128) 2^10 / 2
     # multiply-adds a step: 98 (2^19 / 10^11 + 168 2^10 / 10^12) s = 0.531 ms.
@@ -164,7 +214,7 @@ def test_the_picture_has_a_panel_for_each_cell_and_kind():
     pytest.importorskip("matplotlib")
     figure = plot.draw(made_up_record())
     titles = [panel.get_title(loc="left") for panel in figure.axes]
-    assert titles == [f"{cell.upper()} {kind}" for cell in GATES for kind in KINDS]
+    assert titles == [f"{cell.upper()} {kind}" for cell in CELLS for kind in KINDS]
     assert all(len(panel.patches) == 4 for panel in figure.axes)
 
 
@@ -187,6 +237,18 @@ def test_the_roofline_is_a_map_with_numbers_and_gaps():
     numbers = [[text.get_text() for text in panel.texts] for panel in figure.axes]
     assert [set(panel) for panel in numbers] == [{"50"}] * 4
     assert sum(map(len, numbers)) == len(found["cases"])
+
+
+def test_the_cells_have_bars_from_that_of_lstm():
+    pytest.importorskip("matplotlib")
+    found = cells_record()["cells"]
+    figure = plot_cells.draw_cells(found)
+    titles = [panel.get_title(loc="left") for panel in figure.axes]
+    assert titles == [f"{name} {kind}" for name in cells.BESIDE_LSTM for kind in KINDS]
+    for panel in figure.axes:
+        lengths = {bar.get_width() for bar in panel.patches}
+        assert lengths == {1.0, 5.0}  # gru with two threads; all others 2.00
+        assert len(panel.patches) == 2 * len(registry())
 
 
 def test_a_picture_without_results_says_so(monkeypatch, tmp_path):
@@ -215,3 +277,4 @@ def test_no_peer_is_without_a_file():
     files = {path.stem for path in folder.glob("*.py")}
     for peer, kinds in peers.PEERS.items():
         assert files >= {peer + peers.FILES.get(kind, "") for kind in kinds}
+    assert "torch" + peers.FILES["loop"] in files

@@ -1,4 +1,4 @@
-"""Layers with PyTorch's own weights give PyTorch's outputs and gradients, in float64."""
+"""With PyTorch's weights layers give PyTorch's outputs and gradients, in float64."""
 
 import numpy as np
 import pytest

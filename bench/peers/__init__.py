@@ -16,9 +16,10 @@ PEERS = {
     "torch": ("inference", "training", "stream", "fit"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
+    "xlstm": ("training",),
 }
-# Kinds that have a file of their own.
-FILES = {"stream": "_stream", "fit": "_fit"}
+# Kinds and variants that have a file of their own.
+FILES = {"stream": "_stream", "fit": "_fit", "loop": "_cells"}
 
 
 def can(peer: str, kind: str) -> bool:
@@ -29,5 +30,6 @@ def can(peer: str, kind: str) -> bool:
 def build(peer: str, case, problem):
     """Import the peer and build its step; see the module's docstring."""
     name, _, variant = peer.partition("-")
-    module = importlib.import_module(f"bench.peers.{name}{FILES.get(case.kind, '')}")
+    file = name + FILES.get(variant, FILES.get(case.kind, ""))
+    module = importlib.import_module(f"bench.peers.{file}")
     return module.build(case, problem, variant)

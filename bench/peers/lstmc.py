@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.problem import merge_biases, real_steps, split_bias_gradient, suffixes
+from bench.problem import STATICS, real_steps
 from lstmc.layers import Recurrent
 from lstmc.layers.layer import aligned
 from lstmc.sequences import Sequences
@@ -24,31 +24,35 @@ def build(case, problem, variant):
     layer = make_layer(problem)
     x = Sequences.from_padded(problem.X.swapaxes(0, 1), shape.lengths)
     dy = problem.dY.swapaxes(0, 1)[real]
+    time = None if problem.time is None else problem.time.T[real]
+    extras = {"time": time, "static": problem.static, "threads": threads}
     gradient = aligned(layer.n_weights, layer.dtype)
     options = {"checkpoint": True} if variant == "checkpoint" else {}
 
     def infer():
-        y, _ = layer.apply(x, threads=threads)
-        return y, None, None
+        y, _ = layer.apply(x, **extras)
+        return y, None, None, None
 
     def step():
-        return stream.step(problem.X[0]), None, None
+        return stream.step(problem.X[0]), None, None, None
 
     def train():
-        y, _, tape = layer.record(x, threads=threads, **options)
+        y, _, tape = layer.record(x, **extras, **options)
         kept = sum(array.nbytes for array in tape.saved)
         dx, _ = layer.pull(tape, dy, None, gradient, threads=threads)
-        return y, dx, kept
+        return y, dx, tape.dstatic, kept
 
     def read(result):
-        y, dx, kept = result
+        y, dx, dstatic, kept = result
         answer = {"Y": padded(y)}
         if case.kind == "checkpoint":
             answer["memory"] = {"tape_mb": kept / 1e6, "resident_mb": _resident_mb()}
         if case.kind == "inference":
             return answer
         layer.weights[:] = gradient  # so that `parameters` names its parts
-        gradients = {"X": padded(dx)} | _to_theirs(layer.parameters, problem)
+        gradients = {"X": padded(dx)} | layer.parameters
+        if dstatic is not None:
+            gradients["static"] = dstatic
         return answer | {"gradients": gradients}
 
     def padded(values):
@@ -73,9 +77,11 @@ def make_layer(problem) -> Recurrent:
         problem.cell,
         shape.layers,
         shape.directions == 2,
+        num_heads=shape.heads,
+        static_size=STATICS if problem.facts["statics"] else 0,
         dtype=shape.dtype,
     )
-    layer.load_parameters(_to_ours(problem))
+    layer.load_parameters(problem.weights)
     return layer
 
 
@@ -89,25 +95,3 @@ def _resident_mb():
 
     unit = 1 if sys.platform == "darwin" else 1024  # bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
-def _to_ours(problem):
-    """PyTorch's parameters, each pair of biases made one."""
-    ours = {}
-    for suffix, _ in suffixes(problem.shape):
-        W, R, b_x, b_h = (
-            problem.weights[f"{name}_{suffix}"]
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        ours[f"weight_ih_{suffix}"], ours[f"weight_hh_{suffix}"] = W, R
-        ours[f"bias_{suffix}"] = merge_biases(b_x, b_h, problem.cell)
-    return ours
-
-
-def _to_theirs(gradients, problem):
-    """Gradients by PyTorch's names, each bias made a pair."""
-    theirs = dict(gradients)
-    for suffix, _ in suffixes(problem.shape):
-        pair = split_bias_gradient(theirs.pop(f"bias_{suffix}"), problem.cell)
-        theirs[f"bias_ih_{suffix}"], theirs[f"bias_hh_{suffix}"] = pair
-    return theirs

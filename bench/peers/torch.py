@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from bench.problem import merge_bias_gradients, pair_of_biases, suffixes
+
 MODULES = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
@@ -39,6 +41,9 @@ def build(case, problem, variant):
         if case.kind == "inference":
             return {"Y": Y.numpy()}
         gradients = {name: p.grad.numpy() for name, p in module.named_parameters()}
+        for suffix, _ in suffixes(shape):
+            pair = (gradients.pop(f"bias_{side}_{suffix}") for side in ("ih", "hh"))
+            gradients[f"bias_{suffix}"] = merge_bias_gradients(*pair, case.cell)
         return {"Y": Y.detach().numpy(), "gradients": {"X": X.grad.numpy()} | gradients}
 
     if case.kind == "inference":
@@ -49,8 +54,7 @@ def build(case, problem, variant):
 
 def make_module(case, problem):
     """Set PyTorch up, and make the module with the weights of a problem."""
-    torch.set_num_threads(case.threads)
-    torch.set_flush_denormal(True)
+    set_up(case)
     shape = problem.shape
     module = MODULES[problem.cell](
         shape.d,
@@ -59,7 +63,15 @@ def make_module(case, problem):
         bidirectional=shape.directions == 2,
         dtype=getattr(torch, shape.dtype),
     )
-    module.load_state_dict(
-        {name: torch.from_numpy(array) for name, array in problem.weights.items()}
-    )
+    weights = dict(problem.weights)
+    for suffix, _ in suffixes(shape):
+        b_x, b_h = pair_of_biases(weights.pop(f"bias_{suffix}"), case.cell)
+        weights |= {f"bias_ih_{suffix}": b_x, f"bias_hh_{suffix}": b_h}
+    module.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
     return module
+
+
+def set_up(case):
+    """So many threads, and no denormals, as in lstmc's own."""
+    torch.set_num_threads(case.threads)
+    torch.set_flush_denormal(True)
