@@ -10,10 +10,19 @@ import numpy as np
 
 from .. import _core
 from .layer import Layer, aligned
+from .packing import Packing
 
 
 class Noisy(Layer):
     """Dropout between layers, DropConnect on R, and what the kernels draw."""
+
+    num_layers: int
+    dropout: float
+    variational: bool
+    recurrent_dropout: float
+    zoneout: tuple[float, float]
+    drop_connect: float
+    _packing: Packing
 
     def _noise(self, layer, key):
         """What the kernels draw at random, or take the expectation of without a key."""
