@@ -43,9 +43,9 @@ void NAME(mask_row)(const Job *job, real *xh, idx r, idx first, idx last)
     const real *mask = sample_row(job, 0, job->d->mask, r);
     const real *h = xh + r * job->row + job->h0;
     real *seen = xh + r * job->row + job->rows0 + plan->place[0] * place_size(plan);
-    const idx end = min_idx(last * PANEL, plan->outputs);
-    for (idx j = first * PANEL; mask && j < end; ++j)
-        seen[j] = h[j] * mask[j];
+    /* With zeros beyond the units: where R reads more states, it walks over them. */
+    for (idx j = first * PANEL; mask && j < last * PANEL; ++j)
+        seen[j] = j < plan->outputs ? h[j] * mask[j] : 0;
 }
 
 void NAME(add_masked)(const Job *job, idx first, idx last, idx after)

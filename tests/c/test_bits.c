@@ -1,4 +1,5 @@
 /* test_bits.c - the same bits again, for any number of threads, and in any company. */
+#include <math.h>
 #include <pthread.h>
 
 #include "check.h"
@@ -124,8 +125,41 @@ static void check_callers(const Shape *shape)
     }
 }
 
+/* --- noise ------------------------------------------------------------------------ */
+
+/* Memory is garbage, NaN, before the kernels write it: none of it may come out. */
+static void check_noise(const Shape *shape)
+{
+    const Problem p = make_problem(shape);
+    const int dtype = shape->dtype;
+    const ptrdiff_t n = shape->units, m = shape->inputs;
+    ptrdiff_t size = 0;
+    Array out[2];
+    for (int threads = 1; threads <= 3; threads += 2) {
+        lstmc_call call = {.layer = p.layer,
+                           .samples = p.samples,
+                           .offsets = p.offsets,
+                           .x = to_reals(dtype, p.x, p.steps * m, 0),
+                           .time = to_reals(dtype, p.time, p.steps, 0),
+                           .noise = {0.2, 0.1, 0.3, 5, 7, 1},
+                           .threads = threads};
+        void *y = empty_reals(dtype, p.steps * n * shape->directions, 0);
+        call.y = y;
+        for (int side = 0; side < shape->directions; ++side)
+            call.direction[side].weights = packed_weights(&p, side, &size);
+        CHECK(lstmc_forward(&call) == LSTMC_OK);
+        const ptrdiff_t reals = p.steps * n * shape->directions;
+        out[threads / 2] = (Array){"y", to_doubles(dtype, y, reals), reals};
+    }
+    check_same(out, out + 1, 1, "for more threads, with noise");
+    for (ptrdiff_t k = 0; k < out->size; ++k)
+        CHECK_SAY(isfinite(out->values[k]), "y[%td] is not finite", k);
+}
+
 void test_bits(void)
 {
+    each_option(small, check_noise);
+    each_option(large, check_noise);
     each_option(large, check_threads);
     each_option(wide, check_threads);
     each_option(small, check_company);
