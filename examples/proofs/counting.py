@@ -163,7 +163,7 @@ TASK = (
     f"that all strings of n = 1 to N are. Trained on n = 1 to {CFL.trained} with "
     f"{CFL.units} units, and to {CSL.trained} with {CSL.units}; Adam, float64, forget "
     f"biases of {FORGET_BIAS:.0f}. A seed trains {CFL.nets} and {CSL.nets} nets and "
-    "keeps the one that is surest of the strings up to n = {CFL.validated} and "
+    f"keeps the one that is surest of the strings up to n = {CFL.validated} and "
     f"{CSL.validated}, which have no other part in it."
 )
 
