@@ -44,8 +44,12 @@ KINDS = list({kind_of(facts): (name, "tanh") for name, facts in [*FACTS.items()]
 
 
 def pytest_generate_tests(metafunc):
-    """`option` runs over one cell of each kind; with the mark every_cell over all."""
-    if "option" in metafunc.fixturenames:
+    """`option` runs over one cell of each kind; with the mark every_cell over all.
+
+    A test of some cells only gives its own choice.
+    """
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "option" in metafunc.fixturenames and "option" not in own:
         every = metafunc.definition.get_closest_marker("every_cell")
         metafunc.parametrize("option", OPTIONS if every else KINDS, ids="-".join)
 
