@@ -65,6 +65,8 @@ typedef struct {
     int vectors;
     const real *time; /* (rows) elapsed time before this step, of a timed cell */
     idx units; /* of the layer, without padding */
+    real *spare; /* (panels, spares, PANEL), lasts for one call */
+    int spares;
     int stage;
     int identity; /* the output squash is the identity */
     int truncated; /* no gradient through what the cell itself feeds back */
@@ -79,6 +81,7 @@ typedef struct {
     int rows;
     const Row *row;
     int extras; /* slots beyond the columns */
+    int spares; /* slots that need not last: of one row, shared by all of them */
     int vectors; /* weights of one number for each unit */
     const char *const *vector;
     int squashes; /* has an output squash, tanh or identity */
@@ -100,6 +103,11 @@ typedef struct {
 ALWAYS_INLINE vec *slot(Step s, idx p, idx r, int k)
 {
     return (vec *)(s.a + p * s.a_panel + (r * s.slots + k) * PANEL);
+}
+
+ALWAYS_INLINE vec *spare(Step s, idx p, int k)
+{
+    return (vec *)(s.spare + (p * s.spares + k) * PANEL);
 }
 
 ALWAYS_INLINE vec *state(Step s, idx p, idx r, int k)

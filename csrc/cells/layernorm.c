@@ -3,9 +3,7 @@
  *   x^ = norm(W x)              over the four gates of all units, by the driver
  *   h^ = norm(R h')             ' marks the step before
  *   a = g_x x^ + g_h h^ + b
- *   i = sigmoid(a_i)
- *   f = sigmoid(a_f)
- *   o = sigmoid(a_o)
+ *   i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)
  *   z = tanh(a_z)
  *   c = f c' + i z
  *   h = o squash(g_c norm(c) + b_c)    squash: tanh, or the identity
@@ -13,79 +11,80 @@
  * Ba, Kiros, Hinton: Layer Normalization. 2016. */
 #include "norm.h"
 
-enum { X, HID = 4, I = 8, F, Z, O, C0, CN, STATS };
+enum { X, HID = 4, C0 = 8, MOMENTS };
 enum { H, C };
+enum { I, F, Z, O, CN, SPARES };
+enum { OF_X, OF_H, OF_C };
 enum { GX, GH = 4, B = 8, GC = 12, GATES = 4 };
 
-static void gates(Step s, idx p, idx r, const real *rate)
+/* The sums are centred. Both directions make the gates and the new c: that takes less
+ * time than their way to memory and back. */
+ALWAYS_INLINE void make_state(Step s, idx p, idx r, const Moments *of, vec *c)
 {
-    vec *x = slot(s, p, r, X), *h = slot(s, p, r, HID);
-    vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *z = slot(s, p, r, Z);
-    vec *c = state(s, p, r, C), *c0 = slot(s, p, r, C0), *cn = slot(s, p, r, CN);
+    const vec *x = slot(s, p, r, X), *h = slot(s, p, r, HID), *c0 = slot(s, p, r, C0);
+    const vec *i = spare(s, p, I), *f = spare(s, p, F), *z = spare(s, p, Z);
     EACH (k, GATES)
         EACH_VECTOR (j) {
-            const int at = k * VECS + j;
-            x[at] *= rate[0];
-            h[at] *= rate[1];
-            const vec a = vector(s, p, GX + k)[j] * x[at] +
-                          vector(s, p, GH + k)[j] * h[at] + vector(s, p, B + k)[j];
-            i[at] = k == Z - I ? tanh_(a) : sigmoid(a);
+            const vec xn = of[OF_X].rate * x[k * VECS + j];
+            const vec hn = of[OF_H].rate * h[k * VECS + j];
+            const vec a = vector(s, p, GX + k)[j] * xn + vector(s, p, GH + k)[j] * hn +
+                          vector(s, p, B + k)[j];
+            spare(s, p, k)[j] = k == Z ? tanh_(a) : sigmoid(a);
         }
-    EACH_VECTOR (j) {
-        c0[j] = c[j];
-        cn[j] = c[j] = f[j] * c[j] + i[j] * z[j];
-    }
+    EACH_VECTOR (j)
+        c[j] = f[j] * c0[j] + i[j] * z[j];
 }
 
 static void forward(Step s)
 {
     for (idx r = 0; r < s.rows; ++r) {
-        real *rate = (real *)slot(s, 0, r, STATS);
-        rate[0] = centre(s, r, X, GATES), rate[1] = centre(s, r, HID, GATES);
+        Moments *of = (Moments *)slot(s, 0, r, MOMENTS);
+        of[OF_X] = centre(s, r, X, GATES);
+        of[OF_H] = centre(s, r, HID, GATES);
+        for (idx p = 0; p < s.panels; ++p) {
+            vec *c = state(s, p, r, C);
+            EACH_VECTOR (j)
+                slot(s, p, r, C0)[j] = c[j];
+            make_state(s, p, r, of, c);
+        }
+        of[OF_C] = measure(s, r, C);
         for (idx p = 0; p < s.panels; ++p)
-            gates(s, p, r, rate);
-        rate[2] = centre(s, r, CN, 1);
-        for (idx p = 0; p < s.panels; ++p)
-            put_output(s, p, r, O, CN, GC, rate[2]);
+            put_output(s, p, r, O, C, GC, of[OF_C]);
     }
 }
 
-static void pull_gates(Step s, idx p, idx r, Sums *of_x, Sums *of_h)
+ALWAYS_INLINE void pull_gates(Step s, idx p, idx r, real rate, Sums of_c)
 {
-    vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
+    vec *di = spare(s, p, I), *df = spare(s, p, F), *dz = spare(s, p, Z);
     vec *dh = state(s, p, r, H), *dc = state(s, p, r, C);
-    const vec *c0 = slot(s, p, r, C0), *x = slot(s, p, r, X), *h = slot(s, p, r, HID);
+    const vec *c0 = slot(s, p, r, C0), *cn = spare(s, p, CN);
     EACH_VECTOR (j) {
-        const vec i = di[j], f = df[j], z = dz[j], d = dc[j] + dh[j];
+        const vec i = di[j], f = df[j], z = dz[j];
+        const vec d = dc[j] + pull(dh[j], cn[j], rate, of_c) * units_of(s, p, j);
         di[j] = d * z * i * (R(1) - i);
         df[j] = d * c0[j] * f * (R(1) - f);
         dz[j] = d * i * (R(1) - z * z);
         dc[j] = d * f, dh[j] = splat(0);
     }
-    EACH (k, GATES)
-        EACH_VECTOR (j) {
-            const int at = k * VECS + j;
-            const vec da = di[at];
-            vector_gradient(s, p, r, GX + k)[j] += da * x[at];
-            vector_gradient(s, p, r, GH + k)[j] += da * h[at];
-            vector_gradient(s, p, r, B + k)[j] += da;
-            add_to(of_x + k, da * vector(s, p, GX + k)[j], x[at]);
-            add_to(of_h + k, da * vector(s, p, GH + k)[j], h[at]);
-        }
 }
 
 static void backward(Step s)
 {
     for (idx r = 0; r < s.rows; ++r) {
-        const real *rate = (const real *)slot(s, 0, r, STATS);
-        Sums of_x[GATES] = {0}, of_h[GATES] = {0};
-        for (idx p = 0; p < s.panels; ++p)
-            pull_output(s, p, r, O, CN, GC);
-        pull_norm_state(s, r, CN, H, rate[2]);
-        for (idx p = 0; p < s.panels; ++p)
-            pull_gates(s, p, r, of_x, of_h);
-        pull_norm(s, r, X, I, GX, GATES, rate[0], of_x);
-        pull_norm(s, r, HID, I, GH, GATES, rate[1], of_h);
+        const Moments *of = (const Moments *)slot(s, 0, r, MOMENTS);
+        Sums of_c = {0}, of_x[GATES] = {0}, of_h[GATES] = {0};
+        for (idx p = 0; p < s.panels; ++p) {
+            make_state(s, p, r, of, spare(s, p, CN));
+            pull_output(s, p, r, O, CN, GC, of[OF_C], &of_c);
+        }
+        of_c = means_of(of_c, (real)s.units);
+        for (idx p = 0; p < s.panels; ++p) {
+            pull_gates(s, p, r, of[OF_C].rate, of_c);
+            pull_gains(s, p, r, X, GX, B, GATES, of[OF_X].rate, of_x);
+            pull_gains(s, p, r, HID, GH, NONE, GATES, of[OF_H].rate, of_h);
+        }
+        pull_norm(s, r, X, GX, GATES, of[OF_X].rate, of_x);
+        pull_norm(s, r, HID, GH, GATES, of[OF_H].rate, of_h);
     }
 }
 
@@ -109,7 +108,8 @@ const Cell NAME(layernorm) = {
     .column = column,
     .states = 2,
     .state = states,
-    .extras = 7,
+    .extras = 2,
+    .spares = SPARES,
     .vectors = 14,
     .vector = vectors,
     .squashes = 1,

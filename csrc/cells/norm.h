@@ -1,5 +1,5 @@
-/* norm.h - layer normalisation of slots of one row, over all units, and back; and the
- * output of a state that was normalised.
+/* norm.h - layer normalisation over all units of a row: of sums, whose gates lie in
+ * spares, and of a state, for the output; and back.
  *
  *   x^ = (x - mean) rate        rate = 1 / sqrt(variance + epsilon)
  *   dx = rate (d - sum d / count - x^ sum (d x^) / count)      d: the gradient at x^ */
@@ -49,10 +49,14 @@ ALWAYS_INLINE vec units_of(Step s, idx p, int j)
     return mask;
 }
 
-/* Takes the mean from slots first .. first + count of row r; returns the rate, by which
- * whoever reads them next makes x^ of what is left. Each slot has sums of its own, so
- * that additions need not wait for one another. */
-ALWAYS_INLINE real centre(Step s, idx r, int first, int count)
+typedef struct {
+    real mean, rate;
+} Moments;
+
+/* Takes the mean from slots first .. first + count of row r; whoever reads them makes
+ * x^ of what is left by the rate. Each slot has sums of its own, so that additions need
+ * not wait for one another. */
+ALWAYS_INLINE Moments centre(Step s, idx r, int first, int count)
 {
     const real size = R(count) * (real)s.units;
     vec sum[MOST_SLOTS] = {0}, squares[MOST_SLOTS] = {0};
@@ -68,7 +72,35 @@ ALWAYS_INLINE real centre(Step s, idx r, int first, int count)
                 *x = (*x - mean) * units_of(s, p, j);
                 squares[k] += *x * *x;
             }
-    return inverse_root(sum_of(total(squares, count)) / size + NORM_EPSILON);
+    const real variance = sum_of(total(squares, count)) / size;
+    return (Moments){.mean = mean, .rate = inverse_root(variance + NORM_EPSILON)};
+}
+
+/* Of a state of row r, which stays. */
+ALWAYS_INLINE Moments measure(Step s, idx r, int k)
+{
+    vec sum = splat(0), squares = splat(0);
+    for (idx p = 0; p < s.panels; ++p)
+        EACH_VECTOR (j)
+            sum += state(s, p, r, k)[j];
+    const real mean = sum_of(sum) / (real)s.units;
+    for (idx p = 0; p < s.panels; ++p)
+        EACH_VECTOR (j) {
+            const vec x = (state(s, p, r, k)[j] - mean) * units_of(s, p, j);
+            squares += x * x;
+        }
+    const real variance = sum_of(squares) / (real)s.units;
+    return (Moments){.mean = mean, .rate = inverse_root(variance + NORM_EPSILON)};
+}
+
+/* h = o squash(g x^ + b): o a spare, x a state, g and b vectors `gain` and the next. */
+ALWAYS_INLINE void put_output(Step s, idx p, idx r, int o, int x, int gain, Moments of)
+{
+    EACH_VECTOR (j) {
+        const vec xn = (state(s, p, r, x)[j] - of.mean) * of.rate;
+        const vec y = vector(s, p, gain)[j] * xn + vector(s, p, gain + 1)[j];
+        hidden(s, p, r)[j] = spare(s, p, o)[j] * (s.identity ? y : tanh_(y));
+    }
 }
 
 /* The two sums of the gradient. */
@@ -88,10 +120,52 @@ ALWAYS_INLINE Sums means_of(Sums sums, real size)
                   .dx = splat(sum_of(sums.dx) / size)};
 }
 
-/* x^ in the slots becomes dx; d is the gradient in the slots from `from` on, times the
- * vectors from `gain` on; the sums of d and d x^ of each slot are there already. */
-ALWAYS_INLINE void pull_norm(Step s, idx r, int first, int from, int gain, int count,
-                             real rate, const Sums *of)
+/* dx; the sums are means already. */
+ALWAYS_INLINE vec pull(vec d, vec x, real rate, Sums means)
+{
+    return rate * (d - means.d - x * means.dx);
+}
+
+/* Finds x in a spare and leaves x^ there, o's gradient in the spare of o, and that at
+ * x^ in place of that at h. */
+ALWAYS_INLINE void pull_output(Step s, idx p, idx r, int gate, int normed, int gain,
+                               Moments of, Sums *sums)
+{
+    vec *o = spare(s, p, gate), *x = spare(s, p, normed), *dh = state(s, p, r, 0);
+    EACH_VECTOR (j) {
+        x[j] = (x[j] - of.mean) * of.rate;
+        const vec g = vector(s, p, gain)[j], y = g * x[j] + vector(s, p, gain + 1)[j];
+        const vec squashed = s.identity ? y : tanh_(y);
+        const vec bend = s.identity ? splat(0) : squashed;
+        const vec dy = dh[j] * o[j] * (R(1) - bend * bend);
+        vector_gradient(s, p, r, gain)[j] += dy * x[j];
+        vector_gradient(s, p, r, gain + 1)[j] += dy;
+        o[j] = dh[j] * squashed * o[j] * (R(1) - o[j]);
+        dh[j] = dy * g;
+        add_to(sums, dh[j], x[j]);
+    }
+}
+
+/* The centred sums of one map become x^; their gains and biases, vectors from `gain`
+ * and `bias` on (NONE: the other map's), get their gradient from that in the spares. */
+ALWAYS_INLINE void pull_gains(Step s, idx p, idx r, int first, int gain, int bias,
+                              int count, real rate, Sums *sums)
+{
+    EACH (k, count)
+        EACH_VECTOR (j) {
+            vec *x = slot(s, p, r, first + k) + j;
+            const vec da = spare(s, p, k)[j];
+            *x *= rate;
+            vector_gradient(s, p, r, gain + k)[j] += da * *x;
+            if (bias != NONE)
+                vector_gradient(s, p, r, bias + k)[j] += da;
+            add_to(sums + k, da * vector(s, p, gain + k)[j], *x);
+        }
+}
+
+/* x^ in the slots becomes dx. */
+ALWAYS_INLINE void pull_norm(Step s, idx r, int first, int gain, int count, real rate,
+                             const Sums *of)
 {
     Sums sums = of[0];
     for (int k = 1; k < count; ++k)
@@ -101,54 +175,9 @@ ALWAYS_INLINE void pull_norm(Step s, idx r, int first, int from, int gain, int c
         EACH (k, count)
             EACH_VECTOR (j) {
                 vec *x = slot(s, p, r, first + k) + j;
-                const vec d = slot(s, p, r, from + k)[j] * vector(s, p, gain + k)[j];
-                *x = rate * (d - sums.d - *x * sums.dx) * units_of(s, p, j);
+                const vec d = spare(s, p, k)[j] * vector(s, p, gain + k)[j];
+                *x = pull(d, *x, rate, sums) * units_of(s, p, j);
             }
-}
-
-/* The same for one slot whose gradient stands in a state, and becomes dx there. */
-ALWAYS_INLINE void pull_norm_state(Step s, idx r, int first, int from, real rate)
-{
-    Sums sums = {0};
-    for (idx p = 0; p < s.panels; ++p)
-        EACH_VECTOR (j)
-            add_to(&sums, state(s, p, r, from)[j], slot(s, p, r, first)[j]);
-    sums = means_of(sums, (real)s.units);
-    for (idx p = 0; p < s.panels; ++p)
-        EACH_VECTOR (j) {
-            vec *d = state(s, p, r, from) + j;
-            const vec x = slot(s, p, r, first)[j];
-            *d = rate * (*d - sums.d - x * sums.dx) * units_of(s, p, j);
-        }
-}
-
-/* h = o squash(g x^ + b): o and x^ in slots, g and b vectors `gain` and the next. */
-ALWAYS_INLINE void put_output(Step s, idx p, idx r, int gate, int normed, int gain,
-                              real rate)
-{
-    vec *x = slot(s, p, r, normed), *h = hidden(s, p, r);
-    const vec *o = slot(s, p, r, gate);
-    EACH_VECTOR (j) {
-        x[j] *= rate;
-        const vec y = vector(s, p, gain)[j] * x[j] + vector(s, p, gain + 1)[j];
-        h[j] = o[j] * (s.identity ? y : tanh_(y));
-    }
-}
-
-/* Leaves the gradient at x^ in place of that at h, and o's in its slot. */
-ALWAYS_INLINE void pull_output(Step s, idx p, idx r, int gate, int normed, int gain)
-{
-    vec *x = slot(s, p, r, normed), *o = slot(s, p, r, gate), *dh = state(s, p, r, 0);
-    EACH_VECTOR (j) {
-        const vec g = vector(s, p, gain)[j], y = g * x[j] + vector(s, p, gain + 1)[j];
-        const vec squashed = s.identity ? y : tanh_(y);
-        const vec bend = s.identity ? splat(0) : squashed;
-        const vec dy = dh[j] * o[j] * (R(1) - bend * bend);
-        vector_gradient(s, p, r, gain)[j] += dy * x[j];
-        vector_gradient(s, p, r, gain + 1)[j] += dy;
-        o[j] = dh[j] * squashed * o[j] * (R(1) - o[j]);
-        dh[j] = dy * g;
-    }
 }
 
 #endif

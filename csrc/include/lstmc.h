@@ -69,7 +69,7 @@ LSTMC_API const char *lstmc_message(int status);
 
 typedef struct {
     const char *name, *title, *equations, *source;
-    int columns; /* blocks of b; */
+    int columns; /* sums for each unit, of blocks of W, R and b */
     const char *column[LSTMC_MAX_COLUMNS];
     int w[LSTMC_MAX_COLUMNS]; /* which block of rows of W makes a column, -1: none */
     int r[LSTMC_MAX_COLUMNS]; /* the same of R */

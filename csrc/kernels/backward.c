@@ -22,12 +22,18 @@ static idx state_count(const Sequence *s)
     return count;
 }
 
+/* What a member of the crew has for itself. */
+static idx own_size(const Sequence *s)
+{
+    return panels_of(slab_rows(s, 0)) * PANEL + spare_size(&s->plan);
+}
+
 idx NAME(backward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
     return state_count(s) * state_size(&s->plan, rows) + block_size(s) +
            s->plan.cell->vectors * state_size(&s->plan, rows) +
-           s->members * panels_of(rows) * PANEL;
+           s->members * own_size(s);
 }
 
 static void lay_out(Job *job, real *scratch)
@@ -45,8 +51,8 @@ static void lay_out(Job *job, real *scratch)
         job->masked = scratch, scratch += size;
     job->dv = scratch;
     job->block = job->dv + plan->cell->vectors * size;
-    job->time = job->block + block_size(job->s) +
-                job->share.member * panels_of(slab_rows(job->s, 0)) * PANEL;
+    job->time = job->block + block_size(job->s) + job->share.member * own_size(job->s);
+    job->spare = job->time + panels_of(slab_rows(job->s, 0)) * PANEL;
 }
 
 /* ds += R' da of the step after for row state k and its panels first .. last; `after`
@@ -137,6 +143,8 @@ static void run_cell(const Job *job, idx p, idx panels, idx active, real *tape,
         .dv_panel = vectors * s_panel,
         .vectors = vectors,
         .time = job->time,
+        .spare = job->spare,
+        .spares = plan->cell->spares,
         .units = plan->units,
         .stage = stage,
         .identity = s->identity,

@@ -69,6 +69,12 @@ static idx steps_ahead(const Sequence *s, idx rows)
     return steps < AHEAD_LEAST ? 0 : steps;
 }
 
+/* What a member of the crew has for itself. */
+static idx own_size(const Plan *plan, idx rows)
+{
+    return block_size(plan, rows) + panels_of(rows) * PANEL + spare_size(plan);
+}
+
 idx NAME(forward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
@@ -76,7 +82,7 @@ idx NAME(forward_scratch)(const Sequence *s)
            (panel_states(&s->plan) + kept_states(s)) * state_size(&s->plan, rows) +
            min_idx(AHEAD_REALS, min_idx(AHEAD_MOST, s->steps) *
                                     wx_size(&s->plan, min_idx(rows, AHEAD_ROWS))) +
-           s->members * (block_size(&s->plan, rows) + panels_of(rows) * PANEL);
+           s->members * own_size(&s->plan, rows);
 }
 
 void NAME(lay_out_job)(Job *job, real *scratch)
@@ -104,9 +110,9 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->ahead = steps_ahead(s, job->rows);
     job->wx = next;
     next += job->ahead * wx_size(plan, job->rows);
-    const idx size = block_size(plan, most), own = size + panels_of(most) * PANEL;
-    job->block = next + job->share.member * own;
-    job->time = job->block + size;
+    job->block = next + job->share.member * own_size(plan, most);
+    job->time = job->block + block_size(plan, most);
+    job->spare = job->time + panels_of(most) * PANEL;
 }
 
 static void load_states(const Job *job, idx t)
@@ -240,6 +246,8 @@ Step NAME(forward_step)(const Job *job, idx p, idx panels, idx active, real *a)
         .v = job->d->weights + bias_offset(plan, p) + plan->cell->columns * PANEL,
         .v_panel = biases_of(plan) * PANEL,
         .time = job->time,
+        .spare = job->spare,
+        .spares = plan->cell->spares,
         .units = plan->units,
         .identity = s->identity,
     };

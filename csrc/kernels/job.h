@@ -37,7 +37,7 @@ typedef struct {
     real *kept[MAX_STATES];  /* as state: what zoneout keeps */
     real *d_late, *masked;   /* as state: backward, of the late row, of a masked h */
     real *dv;                /* (panels, rows, vectors, PANEL) */
-    real *block, *time; /* scratch of this member; (rows) */
+    real *block, *time, *spare; /* of this member: scratch; (rows); see cell.h */
     Share share;
     Barrier *barrier;
     idx first, last; /* panels of units that are this member's */
@@ -87,6 +87,11 @@ static inline idx step_of(const Job *job, idx r, idx t)
 static inline idx state_size(const Plan *plan, idx rows)
 {
     return plan->panels * rows * PANEL;
+}
+
+static inline idx spare_size(const Plan *plan)
+{
+    return plan->panels * plan->cell->spares * PANEL;
 }
 
 /* Where the own panels of the features of h start (0) and end (1). */
