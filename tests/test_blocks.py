@@ -114,3 +114,20 @@ def test_cells_without_blocks_refuse_them(cell):
             Recurrent(3, 4, cell, **wrong)
     with pytest.raises(ValueError, match="expected a divisor of hidden_size 4"):
         Recurrent(3, 4, "lstm", block_size=3)
+
+
+def test_blocks_start_with_the_forget_bias():
+    layer = Recurrent(2, 2 * S, "lstm", block_size=S, cell_bias=False, forget_bias=3.0)
+    # By block i, f, o; cells have no bias.
+    assert layer.parameters["bias_l0"].tolist() == [0, 0, 3, 3, 0, 0]
+
+
+def test_blocks_start_with_the_power_law():
+    n, options = 4 * S, {"forget_bias": "power_law", "random_state": 0}
+    layer = Recurrent(2, n, "lstm", block_size=S, **options)
+    alone = Recurrent(2, n // S, "lstm", **options)
+    gates = n // S
+    np.testing.assert_array_equal(
+        layer.parameters["bias_l0"][gates : 2 * gates],
+        alone.parameters["bias_l0"][gates : 2 * gates],
+    )

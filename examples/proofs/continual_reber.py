@@ -19,7 +19,7 @@ from lstmc.layers import Recurrent
 # no training moves those gates.
 NETS = {
     "lstm": ("lstm", 1.0),
-    "lstm1997_modern": ("lstm1997_modern", None),
+    "lstm1997_modern": ("lstm1997_modern", 0.0),
     "lstm, f held at 1": ("lstm", 100.0),
 }
 CELLS, BLOCK = 8, 2  # the paper's 4 blocks of 2
@@ -33,13 +33,9 @@ SEEDS = 5
 def make_learner(cell, forget, seed):
     """The net before training."""
     layer = Recurrent(
-        len(SYMBOLS), CELLS, cell, block_size=BLOCK, cell_bias=False, random_state=seed
-    )
-    if forget is not None:
-        parameters, gates = layer.parameters, CELLS // BLOCK
-        bias = parameters["bias_l0"].copy()
-        bias[gates : 2 * gates] = forget
-        layer.load_parameters(parameters | {"bias_l0": bias})
+        len(SYMBOLS), CELLS, cell, block_size=BLOCK, cell_bias=False,
+        forget_bias=forget, random_state=seed,
+    )  # fmt: skip
     return Learner(
         layer, len(SYMBOLS), "cross_entropy", learning_rate=LEARNING_RATE,
         random_state=seed,

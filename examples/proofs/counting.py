@@ -34,7 +34,7 @@ class Language(NamedTuple):
     name: str
     letters: int  # S stands for one more of the inputs, T of the outputs
     trained: int  # on n = 1 to this
-    validated: int  # from there to this n
+    validated: int  # on n = 1 to this
     tested: int  # up to this n
     units: int
     nets: int  # of a seed
@@ -163,8 +163,8 @@ TASK = (
     f"that all strings of n = 1 to N are. Trained on n = 1 to {CFL.trained} with "
     f"{CFL.units} units, and to {CSL.trained} with {CSL.units}; Adam, float64, forget "
     f"biases of {FORGET_BIAS:.0f}. A seed trains {CFL.nets} and {CSL.nets} nets and "
-    f"keeps the one that is surest of the strings up to n = {CFL.validated} and "
-    f"{CSL.validated}, which have no other part in it."
+    f"keeps the one that is surest of the strings to n = {CFL.validated} and "
+    f"{CSL.validated}; those longer than the trained ones have no other part in it."
 )
 
 
@@ -182,7 +182,7 @@ def main():
     for net in NETS:
         language, cell, squash = net
         training = Strings(language, 1, language.trained)
-        validation = Strings(language, language.trained + 1, language.validated)
+        validation = Strings(language, 1, language.validated)
         tests = [
             Strings(language, first, first + 49)
             for first in range(1, language.tested, 50)

@@ -287,6 +287,14 @@ class Packing:
         )
         return list(zip(self.maps[layer][side], names, strict=True))
 
+    def forget_rows(self, layer):
+        """Where in a layer's biases the forget gates' stand, of all cells or none."""
+        n, ties = self.form.hidden_size, self._ties[layer]
+        blocks = [b for name, _, _, b in self.form.facts["columns"] if name == "f"]
+        rows = [np.arange(b * n, (b + 1) * n) for b in blocks if b >= 0]
+        seen = np.concatenate([np.empty(0, np.intp), *rows])
+        return ties["bias"][seen] if ties else seen
+
     def mark(self, kinds):
         """Ones where a parameter of such a kind lies in flat weights, else zeros."""
         if kinds in self._marks:
@@ -326,13 +334,9 @@ def initial_parameters(packing, rng, input_initializer, recurrent_initializer, b
             parameters[name] = _initial_vectors(form, rng, layer, bias)
         else:
             parameters[name] = np.zeros(shape)
-            if kind == "bias" and not form.tied:
-                for column, _, _, block in form.facts["columns"]:
-                    if column == "f" and block >= 0:
-                        n = form.hidden_size
-                        parameters[name][block * n : (block + 1) * n] = _forget_bias(
-                            form, layer, bias
-                        )
+            if kind == "bias":
+                rows = packing.forget_rows(layer)
+                parameters[name][rows] = _forget_bias(form, layer, bias)[: len(rows)]
     return parameters
 
 
@@ -346,9 +350,11 @@ def _by_blocks(form, shape, rng, draw):
 
 
 def _forget_bias(form, layer, bias):
+    """One number a cell; the cells of a memory block share their gate's."""
     if bias == "power_law":
-        ratio = layer / max(1, form.num_layers - 1)
-        return np.tile(power_law(form.units, ratio), form.num_heads)
+        ratio, share = layer / max(1, form.num_layers - 1), form.block_size
+        gates = power_law(form.units // share, ratio)
+        return np.tile(np.repeat(gates, share), form.num_heads)
     return np.full(form.hidden_size, float(bias))
 
 
