@@ -117,8 +117,11 @@ static void add_output_gradient(const Job *job, idx t, idx active, idx p)
     const Sequence *s = job->s;
     const idx width = min_idx(PANEL, s->plan.outputs - p * PANEL);
     real *dh = job->state[0] + p * job->rows * PANEL;
-    for (idx r = 0; s->dy && r < active; ++r)
+    for (idx r = 0; s->dy && r < active; ++r) {
         add_panel(s->dy + output_of(job, r, t) + p * PANEL, width, dh + r * PANEL);
+        if (t > 0) /* no pattern that the processor would find */
+            __builtin_prefetch(s->dy + output_of(job, r, t - 1) + p * PANEL);
+    }
 }
 
 /* P' of `panels` panels of units from p on. */

@@ -82,43 +82,35 @@ static void pack_row(const real *from, idx apart, idx n, idx first, real *to)
             to[j - first] = from && j < n ? from[j / PANEL * apart + j % PANEL] : 0;
 }
 
-static void mask_block(const real *mask, idx n, idx first, real *to)
+/* What part k sees of one row, into its blocks, which lie `apart`. */
+static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
+                      real *to)
 {
-    for (idx j = first; j < min_idx(n, first + TILE_ROWS); ++j)
-        to[j - first] *= mask[j];
-}
-
-static void pack_block(const Seen *seen, int is_x, const StepRow *row, idx depth,
-                       idx block, real *to)
-{
-    const idx first = (block - seen->first) * TILE_ROWS;
-    for (idx k = 0; k < depth; ++k, ++row, to += TILE_ROWS) {
-        if (seen->slot != NONE)
-            pack_row(row->da + seen->slot * PANEL, row->da_panel, seen->width, first,
-                     to);
-        else
-            pack_row(is_x ? row->x : row->h, PANEL, seen->width, first, to);
-        if (seen->slot == NONE && !is_x && row->mask)
-            mask_block(row->mask, seen->width, first, to);
+    const int taped = seen->slot != NONE;
+    const real *from = taped ? row->da + seen->slot * PANEL : is_x ? row->x : row->h;
+    const real *mask = taped || is_x ? NULL : row->mask;
+    for (idx first = 0; first < seen->width; first += TILE_ROWS, to += apart) {
+        pack_row(from, taped ? row->da_panel : PANEL, seen->width, first, to);
+        for (idx j = first; mask && j < min_idx(seen->width, first + TILE_ROWS); ++j)
+            to[j - first] *= mask[j];
     }
 }
 
+/* Row by row: a row is read once, and its blocks are written side by side. */
 void NAME(pack_rows)(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    const idx blocks = blocks_in_row(plan), chunks = (rows + CHUNK - 1) / CHUNK;
+    Seen seen[ROWS + MAX_STATES + 1];
+    for (int k = 0; k < seen_count(plan); ++k)
+        seen[k] = seen_part(plan, k);
 #pragma omp for schedule(static)
-    for (idx item = 0; item < s->parts * chunks * blocks; ++item) {
-        const idx block = item % blocks, chunk = item / blocks % chunks;
-        const idx part = item / blocks / chunks;
-        const StepRow *row = s->row_table + part * s->table_size + chunk * CHUNK;
-        const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
-        int k = seen_count(plan) - 1;
-        while (seen_part(plan, k).first > block)
-            --k;
-        const Seen seen = seen_part(plan, k);
-        pack_block(&seen, k == X, row, depth, block,
-                   packed_rows(s, (int)part, chunk) + block * depth * TILE_ROWS);
+    for (idx item = 0; item < s->parts * rows; ++item) {
+        const idx part = item / rows, k = item % rows, chunk = k / CHUNK;
+        const idx apart = min_idx(CHUNK, rows - chunk * CHUNK) * TILE_ROWS;
+        real *to = packed_rows(s, (int)part, chunk) + k % CHUNK * TILE_ROWS;
+        const StepRow *row = s->row_table + part * s->table_size + k;
+        for (int j = 0; j < seen_count(plan); ++j)
+            pack_part(seen + j, j == X, row, apart, to + seen[j].first * apart);
     }
 }
 
