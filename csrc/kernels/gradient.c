@@ -71,12 +71,18 @@ void NAME(clear_gradient)(const Sequence *s)
     }
 }
 
+/* What a block has of one panel, at least, side by side. */
+#define PIECE (TILE_ROWS % 4 == 0 ? 4 : TILE_ROWS % 2 == 0 ? 2 : 1)
+
 /* Elements first .. first + TILE_ROWS of a row into one row of a block. Its panels lie
  * `apart`; a row of memory has them side by side. NULL: zeros. */
 static void pack_row(const real *from, idx apart, idx n, idx first, real *to)
 {
     if (from && apart == PANEL && first + TILE_ROWS <= n)
         memcpy(to, from + first, TILE_ROWS * sizeof(real));
+    else if (from && first + TILE_ROWS <= n)
+        for (idx j = first; j < first + TILE_ROWS; j += PIECE, to += PIECE)
+            memcpy(to, from + j / PANEL * apart + j % PANEL, PIECE * sizeof(real));
     else
         for (idx j = first; j < first + TILE_ROWS; ++j)
             to[j - first] = from && j < n ? from[j / PANEL * apart + j % PANEL] : 0;
