@@ -282,10 +282,6 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
-/* d = weight (softmax(x) - smoothing / classes), NULL: not wanted; returns the log of
- * the sum of e^x, NaN if a number is one, is inf, or if all are -inf. */
-double NAME(softmax)(const real *x, real *d, idx classes, double weight,
-                     double smoothing);
 /* See dispatch.h. */
 idx NAME(ctc_workspace)(const lstmc_ctc *, int threads);
 int NAME(ctc_loss)(const lstmc_ctc *, int threads, void *workspace);

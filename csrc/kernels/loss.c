@@ -13,6 +13,7 @@
 #endif
 
 #include "dispatch.h"
+#include "softmax.h"
 #include "trellis.h"
 
 /* Longer sequences first: the last ones to be done are short. */
@@ -105,51 +106,83 @@ static double work_of(const lstmc_ctc *call, const Trellis *s)
     return 20.0 * (double)call->classes + 160.0 * (double)s->width;
 }
 
-/* The softmax of all steps, and the alphas; the loss. */
+/* The softmax of the steps t ... until - 1 and what they add to the smoothing's loss;
+ * NaN if a logit is wrong. */
+static double start_steps(const lstmc_ctc *call, Trellis *s, idx sample, idx t,
+                          idx until)
+{
+    const idx classes = call->classes;
+    const idx row = (call->offsets[sample] + t) * classes;
+    const real *x = (const real *)call->logits + row;
+    NAME(softmax)(&(Softmax){.rows = until - t,
+                             .classes = classes,
+                             .x = x,
+                             .d = call->gradient ? (real *)call->gradient + row : NULL,
+                             .norm = s->norm + t,
+                             .weight = call->weight ? call->weight[sample] : 1,
+                             .smoothing = call->smoothing});
+    double smooth = 0;
+    for (; t < until; ++t, x += classes) {
+        smooth += s->norm[t] - (call->smoothing > 0 ? mean_of(x, classes) : 0);
+        gather(call, s, sample, t);
+    }
+    return smooth;
+}
+
 static double run_forward(const Loss *loss, Trellis *s, idx sample)
 {
     const lstmc_ctc *call = loss->call;
-    const idx classes = call->classes, first = call->offsets[sample] * classes;
-    const double weight = call->weight ? call->weight[sample] : 1;
     double smooth = 0;
-    for (idx t = 0; t < s->steps && goes_on(loss, work_of(call, s)); ++t) {
-        const real *x = (const real *)call->logits + first + t * classes;
-        real *d = call->gradient ? (real *)call->gradient + first + t * classes : NULL;
-        s->norm[t] = NAME(softmax)(x, d, classes, weight, call->smoothing);
-        if (isnan(s->norm[t]))
+    for (idx t = 0; t < s->steps && goes_on(loss, BATCH * work_of(call, s));
+         t += BATCH) {
+        const idx until = min_idx(t + BATCH, s->steps);
+        smooth += start_steps(call, s, sample, t, until);
+        if (isnan(smooth))
             return NAN;
-        if (call->smoothing > 0)
-            smooth += s->norm[t] - mean_of(x, classes);
-        gather(call, s, sample, t);
-        DOUBLE(step_forward)(s, t);
+        DOUBLE(run_forward)(s, t, until);
     }
     const double path = DOUBLE(close_trellis)(s);
     return path == -INFINITY ? INFINITY
-                             : -(1 - call->smoothing) * path + call->smoothing * smooth;
+                             : -(1 - call->smoothing) * path +
+                                   (call->smoothing > 0 ? call->smoothing * smooth : 0);
 }
 
 /* The alphas of the block that starts with step t, once more. */
-static void run_again(const Loss *loss, const Trellis *s, idx sample, idx t)
+static void run_again(const lstmc_ctc *call, const Trellis *s, idx sample, idx t)
 {
-    for (idx k = t; k < t + s->block; ++k) {
-        gather(loss->call, s, sample, k);
-        DOUBLE(step_forward)(s, k);
+    for (const idx end = t + s->block; t < end; t += BATCH) {
+        for (idx k = t; k < t + BATCH; ++k)
+            gather(call, s, sample, k);
+        DOUBLE(run_forward)(s, t, t + BATCH);
+    }
+}
+
+static void subtract_posteriors(const lstmc_ctc *call, const Trellis *s, idx sample,
+                                idx t, idx until)
+{
+    const int32_t *labels = call->labels + call->label_offsets[sample];
+    const double weight =
+        (call->weight ? call->weight[sample] : 1) * (1 - call->smoothing);
+    const double *posterior = s->posterior;
+    for (; t < until; ++t, posterior += s->width) {
+        real *d = (real *)call->gradient + (call->offsets[sample] + t) * call->classes;
+        d[call->blank] -= (real)(weight * posterior[s->labels]);
+        for (idx u = 0; u < s->labels; ++u)
+            d[labels[u]] -= (real)(weight * posterior[u]);
     }
 }
 
 static void run_backward(const Loss *loss, const Trellis *s, idx sample)
 {
     const lstmc_ctc *call = loss->call;
-    const int32_t *labels = call->labels + call->label_offsets[sample];
-    const double weight =
-        (call->weight ? call->weight[sample] : 1) * (1 - call->smoothing);
-    for (idx t = s->steps - 1; t >= 0 && goes_on(loss, work_of(call, s)); --t) {
-        if ((t + 1) % s->block == 0 && t + 1 < s->steps)
-            run_again(loss, s, sample, t + 1 - s->block);
-        real *d = (real *)call->gradient + (call->offsets[sample] + t) * call->classes;
-        d[call->blank] -= (real)(weight * DOUBLE(step_backward)(s, t));
-        for (idx u = 0; u < s->labels; ++u)
-            d[labels[u]] -= (real)(weight * s->posterior[u]);
+    idx until = s->steps;
+    while (until > 0 && goes_on(loss, BATCH * work_of(call, s))) {
+        if (until < s->steps && until % s->block == 0)
+            run_again(call, s, sample, until - s->block);
+        const idx t = (until - 1) / BATCH * BATCH;
+        DOUBLE(run_backward)(s, t, until);
+        subtract_posteriors(call, s, sample, t, until);
+        until = t;
     }
 }
 
