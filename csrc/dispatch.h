@@ -43,8 +43,10 @@ typedef struct Kernels {
     double (*squared_norm)(const void *x, ptrdiff_t size);
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
-    ptrdiff_t (*ctc_workspace)(const lstmc_ctc *, int threads);
+    ptrdiff_t (*loss_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
+    ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
+    int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

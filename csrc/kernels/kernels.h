@@ -283,8 +283,10 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
 /* See dispatch.h. */
-idx NAME(ctc_workspace)(const lstmc_ctc *, int threads);
+idx NAME(loss_workspace)(const lstmc_ctc *, int threads);
 int NAME(ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
+idx NAME(align_workspace)(const lstmc_ctc *, int threads);
+int NAME(ctc_align)(const lstmc_ctc *, int threads, void *workspace);
 /* The four random numbers of a block of a stream. */
 void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4]);
 

@@ -145,7 +145,9 @@ void NAME(softmax)(const Softmax *s)
 {
     const idx fit = GROUP_BYTES / (s->classes * (idx)sizeof(real));
     const idx each = max_idx(1, min_idx(ROWS, fit));
-    Group g = {.classes = s->classes, .whole = s->classes / LANES * LANES};
+    Group g;
+    g.classes = s->classes;
+    g.whole = s->classes / LANES * LANES;
     for (idx r = 0; r < s->rows; r += each) {
         g.x = s->x + r * s->classes;
         g.d = s->d ? s->d + r * s->classes : NULL;

@@ -8,9 +8,9 @@
  * A number is m 2^e, both doubles, e an integer. Plain rescaling by frames loses states
  * that matter later, and logarithms cost an exp for each term; here a sum takes the
  * greater e, and the other m is divided by a power of two, which is made from bits. At
- * a step m grows by less than 6 and shrinks by less than sqrt(2), so that it may
- * wait for CALM steps until it is brought back to 1 <= m < 2; what a sum drops, 2^1023
- * below, is still nothing then. Zero is a number whose e is hopeless, whatever its m. */
+ * a step m grows by less than 6 times and shrinks by less than sqrt(2), so that it may
+ * wait for CALM steps until it is brought back to 1 <= m < 2: what a sum drops, 2^1023
+ * below, is still nothing then. A number whose e is hopeless is zero, whatever its m. */
 #include "trellis.h"
 
 #include <float.h>
