@@ -10,7 +10,7 @@
  * greater e, and the other m is divided by a power of two, which is made from bits. At
  * a step m grows by less than 6 times and shrinks by less than sqrt(2), so that it may
  * wait for CALM steps until it is brought back to 1 <= m < 2: what a sum drops, 2^1023
- * below, is still nothing then. A number whose e is hopeless is zero, whatever its m. */
+ * below, is still nothing then. Zero is a hopeless e, with any m. */
 #include "trellis.h"
 
 #include <float.h>
