@@ -275,6 +275,7 @@ def with_entry(value, row=slice(1, 2), k=2):
         (with_entry(0), [[1], [2]], {"lengths": [1, 2]}, "lengths: expected None"),
         (with_entry(0), [[1], [2]], {"sample_weight": [1]}, r"\(2,\), got \(1,\)"),
         (with_entry(0), [[1], [2]], {"label_weight": [1, 2, -3, 4]}, "entry 2: .*-3"),
+        (with_entry(0), [[1], [2]], {"threads": -1}, "threads: .*0 or more, got -1"),
     ],
 )  # fmt: skip
 def test_bad_values(logits, labels, options, message):
