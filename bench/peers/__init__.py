@@ -12,14 +12,14 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training", "stream", "checkpoint", "fit"),
-    "torch": ("inference", "training", "stream", "fit"),
+    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "ctc"),
+    "torch": ("inference", "training", "stream", "fit", "ctc"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
     "xlstm": ("training",),
 }
 # Kinds and variants that have a file of their own.
-FILES = {"stream": "_stream", "fit": "_fit", "loop": "_cells"}
+FILES = {"stream": "_stream", "fit": "_fit", "ctc": "_ctc", "loop": "_cells"}
 
 
 def can(peer: str, kind: str) -> bool:

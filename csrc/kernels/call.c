@@ -282,4 +282,8 @@ const Kernels NAME(kernels) = {
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
     .dropout = NAME(dropout),
+    .loss_workspace = NAME(loss_workspace),
+    .ctc_loss = NAME(ctc_loss),
+    .align_workspace = NAME(align_workspace),
+    .ctc_align = NAME(ctc_align),
 };

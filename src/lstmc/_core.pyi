@@ -101,6 +101,29 @@ def sgd_step(
 ) -> None: ...
 def squared_norm(x: np.ndarray) -> float: ...
 def dropout(x: np.ndarray, rate: float, seed: int, stream: int) -> None: ...
+def ctc_loss(
+    logits: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    label_offsets: np.ndarray,
+    blank: int,
+    smoothing: float,
+    weight: np.ndarray,
+    loss: np.ndarray,
+    gradient: np.ndarray | None,
+    threads: int = 0,
+) -> bool: ...
+def ctc_align(
+    logits: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    label_offsets: np.ndarray,
+    blank: int,
+    loss: np.ndarray,
+    path: np.ndarray,
+    probability: np.ndarray,
+    threads: int = 0,
+) -> bool: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...
