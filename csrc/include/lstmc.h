@@ -245,6 +245,13 @@ LSTMC_API int lstmc_squared_norm(int dtype, const void *x, ptrdiff_t size, doubl
 LSTMC_API int lstmc_dropout(int dtype, void *x, ptrdiff_t size, double rate,
                             uint64_t seed, uint64_t stream);
 
+/* --- labels ---------------------------------------------------------------------- */
+
+/* The fewest edits that turn the labels a into b: edits (3) insertions, deletions and
+ * substitutions, of which there are as many as there can be. row: scratch, (n_b + 1). */
+LSTMC_API int lstmc_count_edits(const int32_t *a, ptrdiff_t n_a, const int32_t *b,
+                                ptrdiff_t n_b, int64_t *row, int64_t *edits);
+
 /* --- the machine ----------------------------------------------------------------- */
 
 /* NULL or "": the best the machine has; else "baseline", "avx2", "avx512". */

@@ -1,5 +1,7 @@
 # The C API of csrc/include/lstmc.h, as Cython sees it.
 
+from libc.stdint cimport int32_t, int64_t
+
 cdef extern from "lstmc.h" nogil:
     enum:
         LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED
@@ -106,6 +108,8 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_squared_norm(int, const void *, Py_ssize_t, double *)
     int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
                       unsigned long long)
+    int lstmc_count_edits(const int32_t *, Py_ssize_t, const int32_t *, Py_ssize_t,
+                          int64_t *, int64_t *)
     int lstmc_choose_target(const char *)
     const char *lstmc_target()
     int lstmc_has_target(const char *)
