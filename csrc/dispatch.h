@@ -43,6 +43,8 @@ typedef struct Kernels {
     double (*squared_norm)(const void *x, ptrdiff_t size);
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
+    ptrdiff_t (*ctc_workspace)(const lstmc_ctc *, int threads);
+    int (*ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */
@@ -75,6 +77,10 @@ static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
 }
 
 int check_noise(const lstmc_noise *);
+
+/* Aligned, by the allocator of the day; NULL: there is none left. */
+void *take_memory(size_t bytes);
+void give_memory(void *memory);
 
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);

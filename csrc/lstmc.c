@@ -29,6 +29,10 @@ static const char *const messages[] = {
     [LSTMC_BAD_STREAM] =
         "expected layers of one direction and one dtype, each with the "
         "units of the one below as inputs",
+    [LSTMC_BAD_LABEL] =
+        "expected the blank and labels below the number of classes, and "
+        "no blank among the labels",
+    [LSTMC_NOT_FINITE] = "a logit is NaN or inf, or all of a step are -inf",
     [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
 };
 
@@ -52,7 +56,7 @@ void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void
 
 size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
 
-static void *take_memory(size_t bytes)
+void *take_memory(size_t bytes)
 {
     const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
     atomic_store(&wanted_bytes, whole);
@@ -65,7 +69,7 @@ static void *take_memory(size_t bytes)
 #endif
 }
 
-static void give_memory(void *memory)
+void give_memory(void *memory)
 {
     if (releaser)
         releaser(memory);

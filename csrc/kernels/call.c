@@ -282,4 +282,6 @@ const Kernels NAME(kernels) = {
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
     .dropout = NAME(dropout),
+    .ctc_workspace = NAME(ctc_workspace),
+    .ctc_loss = NAME(ctc_loss),
 };

@@ -101,6 +101,18 @@ def sgd_step(
 ) -> None: ...
 def squared_norm(x: np.ndarray) -> float: ...
 def dropout(x: np.ndarray, rate: float, seed: int, stream: int) -> None: ...
+def ctc_loss(
+    logits: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    label_offsets: np.ndarray,
+    blank: int,
+    smoothing: float,
+    weight: np.ndarray,
+    loss: np.ndarray,
+    gradient: np.ndarray | None,
+    threads: int = 0,
+) -> bool: ...
 def count_edits(
     a: np.ndarray,
     a_offsets: np.ndarray,
