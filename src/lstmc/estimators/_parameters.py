@@ -232,3 +232,8 @@ def check_parameters(estimator):
     facts = registry()[estimator.cell][1]
     check_options(facts, input_size=1, static_size=facts["statics"], **given)
     check_truncation(estimator.tbptt, estimator.bidirectional)
+    if given.get("levels") is not None and estimator.tbptt is not None:
+        raise ValueError(
+            f"tbptt: expected None with levels, got {estimator.tbptt}: a cut-off "
+            "gradient does not reach the level below"
+        )

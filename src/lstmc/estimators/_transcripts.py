@@ -107,9 +107,9 @@ class TranscriptTargets:
         if self.class_weight == "balanced":
             each = np.repeat(weight, np.diff(offsets))
             totals = np.bincount(flat, each, len(classes) + 1)
-            present = np.count_nonzero(totals)
-            totals[totals == 0] = 1
-            given = totals.sum() / (max(present, 1) * totals)
+            all_labels, present = totals.sum(), max(np.count_nonzero(totals), 1)
+            totals[totals == 0] = 1  # labels that only samples of weight 0 have
+            given = all_labels / (present * totals)
         else:
             given = [1.0, *(self.class_weight.get(c, 1.0) for c in classes.tolist())]
         return label_factors(given, len(classes) + 1, flat, offsets)
