@@ -43,6 +43,7 @@ typedef struct Kernels {
     double (*squared_norm)(const void *x, ptrdiff_t size);
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
+    void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */
@@ -75,6 +76,10 @@ static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
 }
 
 int check_noise(const lstmc_noise *);
+
+/* Aligned; NULL: none left, and lstmc_wanted_bytes tells. */
+void *take_memory(size_t bytes);
+void give_memory(void *memory);
 
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);

@@ -52,7 +52,7 @@ void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void
 
 size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
 
-static void *take_memory(size_t bytes)
+void *take_memory(size_t bytes)
 {
     const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
     atomic_store(&wanted_bytes, whole);
@@ -65,7 +65,7 @@ static void *take_memory(size_t bytes)
 #endif
 }
 
-static void give_memory(void *memory)
+void give_memory(void *memory)
 {
     if (releaser)
         releaser(memory);

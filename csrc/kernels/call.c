@@ -282,4 +282,5 @@ const Kernels NAME(kernels) = {
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
     .dropout = NAME(dropout),
+    .log_softmax = NAME(log_softmax),
 };

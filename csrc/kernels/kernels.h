@@ -259,6 +259,8 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+/* out (rows, classes): log probabilities. */
+void NAME(log_softmax)(const void *x, double *out, idx rows, idx classes);
 /* The four random numbers of a block of a stream. */
 void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4]);
 
