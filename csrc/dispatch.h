@@ -44,6 +44,8 @@ typedef struct Kernels {
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
+    ptrdiff_t (*ctc_workspace)(const lstmc_ctc *, int threads);
+    int (*ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */
@@ -77,7 +79,7 @@ static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
 
 int check_noise(const lstmc_noise *);
 
-/* Aligned; NULL: none left, and lstmc_wanted_bytes tells. */
+/* Aligned, by the allocator of the day; NULL: there is none left. */
 void *take_memory(size_t bytes);
 void give_memory(void *memory);
 

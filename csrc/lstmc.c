@@ -29,6 +29,10 @@ static const char *const messages[] = {
     [LSTMC_BAD_STREAM] =
         "expected layers of one direction and one dtype, each with the "
         "units of the one below as inputs",
+    [LSTMC_BAD_LABEL] =
+        "expected the blank and labels below the number of classes, and "
+        "no blank among the labels",
+    [LSTMC_NOT_FINITE] = "a logit is NaN or inf, or all of a step are -inf",
     [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
 };
 

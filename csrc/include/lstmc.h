@@ -60,6 +60,8 @@ enum {
     LSTMC_NOT_ALIGNED,    /* weights, tape, gradient or stream */
     LSTMC_STOPPED, /* lstmc_call.poll said so; outputs are undefined */
     LSTMC_BAD_STREAM, /* layers that do not fit on one another, or look ahead */
+    LSTMC_BAD_LABEL,  /* outside the classes, or the blank */
+    LSTMC_NOT_FINITE, /* a logit is NaN or inf, or all of a step are -inf */
     LSTMC_NO_TARGET       /* the machine lacks the asked target, or it is unknown */
 };
 
@@ -244,6 +246,29 @@ LSTMC_API int lstmc_squared_norm(int dtype, const void *x, ptrdiff_t size, doubl
  * same call on a gradient is the backward pass. */
 LSTMC_API int lstmc_dropout(int dtype, void *x, ptrdiff_t size, double rate,
                             uint64_t seed, uint64_t stream);
+
+/* --- connectionist temporal classification --------------------------------------- */
+
+/* Sample j has the steps offsets[j] ... of the logits and the labels label_offsets[j]
+ * ... of the labels; either may be none. -inf is a class that cannot be. */
+typedef struct {
+    int dtype;
+    ptrdiff_t samples, classes;
+    const ptrdiff_t *offsets; /* (samples + 1) */
+    const void *logits; /* (steps of all samples, classes) */
+    const ptrdiff_t *label_offsets; /* (samples + 1) */
+    const int32_t *labels; /* (labels of all samples) of 0 ... classes - 1 */
+    int32_t blank; /* the class that no label is */
+    double smoothing; /* share of the loss that wants all classes alike */
+    const double *weight; /* (samples) of the gradient; NULL: ones */
+    double *loss; /* (samples) without the weight; inf: the labels cannot be */
+    void *gradient; /* as logits, zeros where the loss is inf; NULL: not wanted */
+    int threads; /* 0: the default */
+    int (*poll)(void *data); /* as in lstmc_call */
+    void *poll_data;
+} lstmc_ctc;
+
+LSTMC_API int lstmc_ctc_loss(const lstmc_ctc *);
 
 /* --- the machine ----------------------------------------------------------------- */
 

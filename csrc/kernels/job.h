@@ -8,7 +8,6 @@
 #define LSTMC_JOB_H
 
 #include <string.h>
-#include <time.h>
 
 #include "kernels.h"
 
@@ -209,25 +208,9 @@ static inline void wait_for_crew(const Job *job)
     wait_for(job->barrier, job->share.members);
 }
 
-/* Operations between two looks at the clock, and nanoseconds between two questions. */
-#define LOOK_WORK 3e8
-#define ASK_TIME 50000000
-
 static inline void ask_caller(const Sequence *s, idx rows)
 {
-    Poll *poll = s->poll;
-    poll->work += 2.0 * (double)(rows * s->plan.panels) * (double)s->plan.block;
-    if (!poll->ask || poll->work < LOOK_WORK)
-        return;
-    poll->work = 0;
-    struct timespec time;
-    timespec_get(&time, TIME_UTC);
-    const int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-    if (now - poll->asked < ASK_TIME && now >= poll->asked)
-        return;
-    poll->asked = now;
-    if (poll->ask(poll->data))
-        atomic_store(&poll->stopped, 1);
+    ask_after(s->poll, 2.0 * (double)(rows * s->plan.panels) * (double)s->plan.block);
 }
 
 /* Before a wait: the first of a crew tells it whether to go on, so that all of them

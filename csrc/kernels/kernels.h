@@ -2,6 +2,8 @@
 #ifndef LSTMC_KERNELS_H
 #define LSTMC_KERNELS_H
 
+#include <time.h>
+
 #include "cell.h"
 #include "lstmc.h"
 #include "parallel.h"
@@ -183,6 +185,27 @@ typedef struct {
     atomic_int stopped;
 } Poll;
 
+/* Operations between two looks at the clock, and nanoseconds between two questions. */
+#define LOOK_WORK 3e8
+#define ASK_TIME 50000000
+
+/* By the calling thread, which has done `work` operations since. */
+static inline void ask_after(Poll *poll, double work)
+{
+    poll->work += work;
+    if (!poll->ask || poll->work < LOOK_WORK)
+        return;
+    poll->work = 0;
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    const int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    if (now - poll->asked < ASK_TIME && now >= poll->asked)
+        return;
+    poll->asked = now;
+    if (poll->ask(poll->data))
+        atomic_store(&poll->stopped, 1);
+}
+
 /* Rows are the samples, longest first; row j belongs to slab j % slabs, and a slab goes
  * through all steps without waiting for another. `members` threads share a slab, each
  * with panels of units of its own: for few rows. */
@@ -261,6 +284,13 @@ double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
 /* out (rows, classes): log probabilities. */
 void NAME(log_softmax)(const void *x, double *out, idx rows, idx classes);
+/* d = weight (softmax(x) - smoothing / classes), NULL: not wanted; returns the log of
+ * the sum of e^x, NaN if a number is one, is inf, or if all are -inf. */
+double NAME(softmax)(const real *x, real *d, idx classes, double weight,
+                     double smoothing);
+/* See dispatch.h. */
+idx NAME(ctc_workspace)(const lstmc_ctc *, int threads);
+int NAME(ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
 /* The four random numbers of a block of a stream. */
 void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4]);
 

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "lstmc.h" nogil:
     enum:
-        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED
+        LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED, LSTMC_NOT_FINITE
         LSTMC_FLOAT32, LSTMC_FLOAT64
         LSTMC_MAX_STATES, LSTMC_MAX_HEADS
 
@@ -80,6 +80,22 @@ cdef extern from "lstmc.h" nogil:
         double momentum
         int nesterov
 
+    ctypedef struct lstmc_ctc:
+        int dtype
+        Py_ssize_t samples, classes
+        const Py_ssize_t *offsets
+        const void *logits
+        const Py_ssize_t *label_offsets
+        const int *labels
+        int blank
+        double smoothing
+        const double *weight
+        double *loss
+        void *gradient
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
     const char *lstmc_message(int)
     size_t lstmc_wanted_bytes()
     int lstmc_cell_count()
@@ -108,6 +124,7 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_squared_norm(int, const void *, Py_ssize_t, double *)
     int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
                       unsigned long long)
+    int lstmc_ctc_loss(const lstmc_ctc *)
     int lstmc_choose_target(const char *)
     const char *lstmc_target()
     int lstmc_has_target(const char *)

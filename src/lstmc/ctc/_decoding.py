@@ -69,7 +69,9 @@ def prefix_beam(
     beam_size = at_least_one(beam_size, "beam_size")
     n_best = at_least_one(n_best, "n_best")
     if n_best > beam_size:
-        raise ValueError(f"n_best: expected at most beam_size {beam_size}, got {n_best}")
+        raise ValueError(
+            f"n_best: expected at most beam_size {beam_size}, got {n_best}"
+        )
     n, steps = len(frames), len(frames.values)
     labels, words = np.empty((2, n_best * steps + 1), np.int32)
     counts, scores = np.empty((n, n_best, 2), np.intp), np.empty((n, n_best))
