@@ -172,3 +172,38 @@ int lstmc_prefix_beam(const lstmc_frames *frames, const lstmc_search *search,
         FRAME_WORK * ((double)frames->classes + 10 * (double)search->beam);
     return run_job(&job, work, search->model ? 1 : 0, beam_of);
 }
+
+/* --- prefix search --------------------------------------------------------------- */
+
+static void sections_of(void *data, idx sample, int thread)
+{
+    const Job *job = data;
+    job->counts[sample] = search_sections(job->frames, sample, job->threshold,
+                                          job->limit, memory_of(job, thread),
+                                          job->labels + job->frames->offsets[sample],
+                                          job->scores + sample, job->whole + sample);
+}
+
+int lstmc_prefix_search(const lstmc_frames *frames, double threshold, ptrdiff_t limit,
+                        int32_t *labels, ptrdiff_t *counts, double *scores, int *whole)
+{
+    Job job = {.frames = frames,
+               .threshold = threshold,
+               .limit = limit,
+               .labels = labels,
+               .counts = counts,
+               .scores = scores,
+               .whole = whole};
+    CHECK(check_frames(frames, &job.longest));
+    if (limit < 1 || isnan(threshold))
+        return LSTMC_BAD_SIZE;
+    if ((frames->samples && (!counts || !scores || !whole)) || (job.longest && !labels))
+        return LSTMC_NULL_ARRAY;
+    const double bytes = (double)limit * (16 * ((double)job.longest + 2) +
+                                          24 * ((double)frames->classes + 1));
+    if (limit > INT32_MAX - 1 || bytes > (double)(PTRDIFF_MAX / 16))
+        return LSTMC_TOO_LARGE;
+    job.bytes = section_search_size(frames, limit, job.longest);
+    const double work = 4 * FRAME_WORK * (double)frames->classes;
+    return run_job(&job, work, 0, sections_of);
+}

@@ -113,7 +113,7 @@ static void add_bonus(Search *s, Node *node, const Node *parent)
     }
 }
 
-/* The prefix of an entry and a label; 0: neither it nor one of lower score may follow. */
+/* The prefix of an entry and a label; 0: neither it nor one of lower score fits. */
 static int extend(Search *s, const Entry *e, double y, Node *node)
 {
     if (is_hopeless(s, e->rank + y + s->gain))

@@ -150,7 +150,7 @@ void follow_best_path(const lstmc_frames *, idx sample, double *frame, int32_t *
                       idx *starts, idx *ends, double *confidences, idx *count,
                       double *score);
 
-/* Bytes for sections of at most so many frames. */
+/* Bytes for sections of at most so many frames; returns the labels. */
 idx section_search_size(const lstmc_frames *, idx limit, idx longest);
 idx search_sections(const lstmc_frames *, idx sample, double threshold, idx limit,
                     void *memory, int32_t *labels, double *score, int *whole);

@@ -142,9 +142,13 @@ cdef class LexiconTable(Trie):
         Trie.__init__(self, first, label)
         self.words = words
         self.lexicon.trie = self.trie
+        cdef Py_ssize_t k
+        expect(first_word.shape[0] == self.size + 1, "first_word",
+               first_word.shape[0], self.size + 1)
         for k in range(self.size):
-            expect(first_word[k] <= first_word[k + 1], "first_word", first_word[k],
-                   f"at most {first_word[k + 1]}")
+            if first_word[k] > first_word[k + 1]:
+                expect(False, "first_word", first_word[k],
+                       f"at most {first_word[k + 1]}")
         self.lexicon.first_word = self.integers(first_word, self.size + 1, 0,
                                                 len(word) + 1)
         self.lexicon.word = self.integers(word, len(word), 0, words)
@@ -179,19 +183,21 @@ cdef void model_start(void *data, Py_ssize_t sample) noexcept with gil:
 cdef double model_score(void *data, int32_t state, int32_t token,
                         int32_t *next_) noexcept with gil:
     try:
-        score, next_[0] = (<object>data).score(state, token)
-        return score
+        if (<object>data).error is None:
+            score, next_[0] = (<object>data).score(state, token)
+            return score
     except BaseException as error:
         (<object>data).error = error
-        return NAN
+    return NAN
 
 
 cdef double model_finish(void *data, int32_t state) noexcept with gil:
     try:
-        return (<object>data).finish(state)
+        if (<object>data).error is None:
+            return (<object>data).finish(state)
     except BaseException as error:
         (<object>data).error = error
-        return NAN
+    return NAN
 
 
 def prefix_beam(const real[:, ::1] x, const Py_ssize_t[::1] offsets, int blank,
@@ -254,3 +260,53 @@ cdef int lexicon_labels(LexiconTable lexicon, Py_ssize_t classes) except -1:
         if not 0 <= lexicon.trie.label[k] < classes:
             expect(False, "label", lexicon.trie.label[k], f"0 to {classes - 1}")
     return 0
+
+
+def prefix_search(const real[:, ::1] x, const Py_ssize_t[::1] offsets, int blank,
+                  int threads, double threshold, Py_ssize_t limit, int32_t[::1] labels,
+                  Py_ssize_t[::1] counts, double[::1] scores, int[::1] whole):
+    """The likeliest labelling of each sample; labels (steps + 1)."""
+    cdef lstmc_frames frames
+    cdef int status
+    fill_frames[real](x, offsets, blank, threads, &frames)
+    expect_size(labels.shape[0], "labels", x.shape[0] + 1)
+    for size in (counts.shape[0], scores.shape[0], whole.shape[0]):
+        expect_size(size, "counts", frames.samples)
+    if frames.samples == 0:
+        return
+    with nogil:
+        status = lstmc_prefix_search(&frames, threshold, limit, &labels[0], &counts[0],
+                                     &scores[0], &whole[0])
+    check(status)
+
+
+def keyword_scores(const double[:, ::1] y, Py_ssize_t history, int blank,
+                   Py_ssize_t window, const int32_t[::1] labels,
+                   const Py_ssize_t[::1] offsets, double[::1] scratch,
+                   double[:, ::1] scores, Py_ssize_t[:, ::1] starts,
+                   Py_ssize_t[:, ::1] ends):
+    """Scores of keywords at the rows of y after `history`, with their frames in y.
+
+    scratch: six doubles for each label of the longest keyword.
+    """
+    cdef lstmc_keywords keywords
+    cdef int status
+    cdef Py_ssize_t k, rows = y.shape[0] - history, count = offsets.shape[0] - 1
+    for shape in ((scores.shape[0], scores.shape[1]), (starts.shape[0], starts.shape[1]),
+                  (ends.shape[0], ends.shape[1])):
+        expect(shape == (rows, count), "scores", shape, (rows, count))
+    expect(count > 0 and offsets[0] == 0 and offsets[count] == labels.shape[0],
+           "offsets", count, "those of the labels")
+    for k in range(count):
+        expect(offsets[k] < offsets[k + 1], "offsets", offsets[k + 1], "rising")
+    for k in range(labels.shape[0]):
+        expect(0 <= labels[k] < y.shape[1], "labels", labels[k], "a class")
+    if rows == 0:
+        return
+    keywords = lstmc_keywords(&y[0, 0], history, rows, y.shape[1], blank, window, count,
+                              &labels[0], &offsets[0])
+    expect_size(scratch.shape[0], "scratch", lstmc_keyword_scratch(&keywords))
+    with nogil:
+        status = lstmc_keyword_scores(&keywords, &scratch[0], &scores[0, 0],
+                                      &starts[0, 0], &ends[0, 0])
+    check(status)

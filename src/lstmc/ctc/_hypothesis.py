@@ -67,6 +67,12 @@ def path_hypotheses(frames: Sequences, blank: int, threads: int) -> list[Hypothe
     return found
 
 
+def untimed(labels: np.ndarray, score: float, words: list[Any] | None) -> Hypothesis:
+    """A hypothesis whose times are not known yet."""
+    none = np.empty(0, np.intp)
+    return Hypothesis(labels, float(score), none, none, np.empty(0), words)
+
+
 def timed(
     frames: Sequences, rows: list[list[Hypothesis]], blank: int, threads: int
 ) -> list[list[Hypothesis]]:
