@@ -5,6 +5,7 @@ Numbers start at 1: 0 is the blank of connectionist temporal classification.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 
 import numpy as np
@@ -79,6 +80,32 @@ class Alphabet:
                     f"{strange[0]!r}"
                 ) from None
         return Labels.from_lists(coded)
+
+    def number_options(self, options):
+        """Return options of `ctc.prefix_beam` with numbers in place of labels."""
+        from .ctc import Lexicon
+
+        labels = self.classes.tolist()
+        options = options | {"names": [None, *labels]}
+        lexicon, hotwords = options.get("lexicon"), options.get("hotwords")
+        if lexicon is not None and not isinstance(lexicon, Lexicon):
+            words = [*lexicon]
+            spellings = [*lexicon.values()] if isinstance(lexicon, Mapping) else words
+            numbers = self.encode(spellings, "lexicon").level(0)
+            parts = {"separator": labels.index(" ") + 1} if " " in labels else {}
+            lexicon = options["lexicon"] = Lexicon(zip(words, numbers), **parts)
+        if isinstance(hotwords, Mapping):
+            options["hotwords"] = {
+                self._number_hotword(key, lexicon): bonus
+                for key, bonus in hotwords.items()
+            }
+        return options
+
+    def _number_hotword(self, key, lexicon):
+        if lexicon is not None and key in lexicon:
+            return key
+        spelling = (key,) if key in self.classes.tolist() else key
+        return tuple(self.encode([spelling], "hotwords").level(0)[0].tolist())
 
     def decode(self, numbers):
         """Return sequences of labels, in their form, for arrays of their numbers."""
