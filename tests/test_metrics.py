@@ -33,8 +33,10 @@ def recursive(a, b):
         pair = not insert and not delete and a[-1] != b[-1]
         found.append(
             (
-                edits + insert + delete + pair, minus - pair,
-                insertions + insert, deletions + delete,
+                edits + insert + delete + pair,
+                minus - pair,
+                insertions + insert,
+                deletions + delete,
             )  # fmt: skip
         )
     return min(found)

@@ -10,12 +10,11 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from transcripts import able, small, texts
 
 import lstmc
 from lstmc import LSTMClassifier, LSTMTranscriber, Sequences
 from lstmc.metrics import label_error_rate
-
-from transcripts import able, small, texts
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +128,10 @@ def test_short_samples_are_an_error_that_lists_them_or_are_skipped():
     frames = [len(X[3]), len(X[11])]
     with pytest.raises(ValueError) as error:
         small().fit(X, y)
-    for k, n, needed in ((3, frames[0], 2 * frames[0] - 1), (11, frames[1], 2 * frames[1])):
+    for k, n, needed in (
+        (3, frames[0], 2 * frames[0] - 1),
+        (11, frames[1], 2 * frames[1]),
+    ):
         assert f"sample {k}: {n} frames, {needed} needed" in str(error.value)
     with pytest.warns(UserWarning, match="skipped: .* sample 3: .* sample 11"):
         est = small(on_infeasible="skip").fit(X, y)
@@ -199,7 +201,9 @@ def test_prediction_changes_nothing(learned):
     assert pickle.dumps(est.__dict__) == before
 
 
-@pytest.mark.parametrize("options", [{}, {"levels": (8, 5), "dtype": "float64"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"levels": (8, 5), "dtype": "float64"}], ids=str
+)
 def test_copies_give_the_same_bits(options, tmp_path):
     X, y = texts(40)
     y = (y, [len(text) * [0] for text in y]) if "levels" in options else y

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from transcripts import able, small, texts
 
 import lstmc
 from lstmc import LSTMTranscriber
-
-from transcripts import able, small, texts
 
 
 @pytest.fixture(scope="module", params=[{}, {"levels": 2, "num_layers": 2}], ids=str)

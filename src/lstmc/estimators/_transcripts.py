@@ -50,7 +50,9 @@ class TranscriptTargets:
             each = [alphabet.classes for alphabet in self._alphabets]
             sizes = [len(labels) + 1 for labels in each]
             one = self.levels is None
-            self.classes_, self.n_outputs_ = (each[0], sizes[0]) if one else (each, sizes)
+            self.classes_, self.n_outputs_ = (
+                (each[0], sizes[0]) if one else (each, sizes)
+            )
             self.blank_ = 0
         coded = [
             alphabet.encode(target, name)
