@@ -256,10 +256,10 @@ def prefix_search(
     n = len(frames)
     labels = np.empty(len(frames.values) + 1, np.int32)
     counts, scores, whole = np.empty(n, np.intp), np.empty(n), np.empty(n, np.intc)
+    at = math.log(cut) if cut else -math.inf
+    values, offsets = frames.values, frames.offsets
     _core.prefix_search(
-        *(frames.values, frames.offsets, blank, threads),
-        math.log(cut) if cut else -math.inf,
-        *(limit, labels, counts, scores, whole),
+        values, offsets, blank, threads, at, limit, labels, counts, scores, whole
     )
     if not whole.all():
         message = (
@@ -340,7 +340,8 @@ def _number(
     """An option that is a finite number; None, where it may be, is `otherwise`."""
     if value is None and not math.isnan(otherwise):
         return otherwise
-    if not isinstance(value, numbers.Real) or not low <= value < math.inf:
+    fits = isinstance(value, numbers.Real) and math.isfinite(value)
+    if not fits or value < low:
         wanted = "a finite number" if low < 0 else f"a number of at least {low:g}"
         raise ValueError(f"{name}: expected {wanted}, got {value!r}")
     return float(value)
