@@ -31,14 +31,9 @@ def recursive(a, b):
     }.items():  # fmt: skip
         edits, minus, insertions, deletions = recursive(*before)
         pair = not insert and not delete and a[-1] != b[-1]
-        found.append(
-            (
-                edits + insert + delete + pair,
-                minus - pair,
-                insertions + insert,
-                deletions + delete,
-            )  # fmt: skip
-        )
+        step = insert + delete + pair, -pair, insert, delete
+        so_far = edits, minus, insertions, deletions
+        found.append(tuple(a + b for a, b in zip(so_far, step)))
     return min(found)
 
 
@@ -108,7 +103,7 @@ def test_an_empty_truth_divides_by_one():
 
 
 def test_refuses_what_is_no_list_of_sequences():
-    with pytest.raises(ValueError, match="y_pred: expected 2 sequences .* got 1"):
+    with pytest.raises(ValueError, match=r"y_pred: expected 2 sequences .* got 1"):
         label_error_rate(["a", "b"], ["a"])
     with pytest.raises(TypeError, match="y_true: expected a list of sequences, got"):
         label_error_rate("ab", "ab")

@@ -51,14 +51,14 @@ def test_learns_text(learned):
 
 
 def test_probabilities_are_those_of_the_blank_and_the_labels(learned):
-    est, X, y = learned
+    est, X, _ = learned
     for x, text, p, log_p in zip(
         X, est.predict(X), est.predict_proba(X), est.predict_log_proba(X)
     ):
         assert p.shape == (len(x), 4)
         np.testing.assert_allclose(p.sum(axis=1), 1)
         np.testing.assert_allclose(p, np.exp(log_p))
-        path = ["", *est.classes_][0:0] + [["", *est.classes_][k] for k in p.argmax(1)]
+        path = [["", *est.classes_][k] for k in p.argmax(axis=1)]
         runs = [c for k, c in enumerate(path) if k == 0 or c != path[k - 1]]
         assert "".join(runs) == text
 
@@ -66,8 +66,9 @@ def test_probabilities_are_those_of_the_blank_and_the_labels(learned):
 @pytest.mark.parametrize(
     ("shape", "labels"),
     [
-        ("".join, "abc"), (tuple, "abc"), (list, ["ah", "be", "see"]), (list, [7, 3, 9]),
-        (np.array, [7, 3, 9]), (tuple, [(1, 2), (1,), (3,)]), (list, [2.5, 1.5, 0.0]),
+        ("".join, "abc"), (tuple, "abc"), (list, ["ah", "be", "see"]),
+        (list, [7, 3, 9]), (np.array, [7, 3, 9]), (tuple, [(1, 2), (1,), (3,)]),
+        (list, [2.5, 1.5, 0.0]),
     ],
 )  # fmt: skip
 def test_labels_come_back_as_they_were(shape, labels):
@@ -133,13 +134,13 @@ def test_short_samples_are_an_error_that_lists_them_or_are_skipped():
         (11, frames[1], 2 * frames[1]),
     ):
         assert f"sample {k}: {n} frames, {needed} needed" in str(error.value)
-    with pytest.warns(UserWarning, match="skipped: .* sample 3: .* sample 11"):
+    with pytest.warns(UserWarning, match=r"skipped: .* sample 3: .* sample 11"):
         est = small(on_infeasible="skip").fit(X, y)
     rest = [k for k in range(20) if k not in (3, 11)]
     assert est.t_ == 3 * 18
     kept = small().fit([X[k] for k in rest], [y[k] for k in rest])
     assert bits(est, X) == bits(kept, X)
-    with pytest.raises(ValueError, match="sample 0: .* sample 1"):
+    with pytest.raises(ValueError, match=r"sample 0: .* sample 1"):
         small(on_infeasible="skip").fit(X[:2], ["a" * 99, "b" * 99])
 
 
@@ -163,14 +164,14 @@ def test_refuses_what_it_cannot_learn_from():
     with pytest.raises(ValueError, match="at least 1 label, got none"):
         est.fit(X, ["" for _ in y])
     bad = [*X[:4], np.full((5, 3), np.nan), *X[5:]]
-    with pytest.raises(ValueError, match="X: sequence 4, step 0, feature 0: .* NaN"):
+    with pytest.raises(ValueError, match=r"X: sequence 4, step 0, feature 0: .* NaN"):
         est.fit(bad, y)
     unknown = r"y: sample 1: expected labels among \['a', 'b', 'c'\], got 'q'"
     with pytest.raises(ValueError, match=unknown):
         est.fit(X, y, X_val=X[:2], y_val=["a", "bq"])
     with pytest.raises(ValueError, match=unknown):
         est.align(X[:2], ["a", "bq"])
-    with pytest.raises(ValueError, match="y: expected 2 label sequences .* got 1"):
+    with pytest.raises(ValueError, match=r"y: expected 2 label sequences .* got 1"):
         est.align(X[:2], ["a"])
     with pytest.raises(ValueError, match="n_best: expected 1 with 'best_path'"):
         est.decode(X, n_best=2)

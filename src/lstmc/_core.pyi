@@ -208,6 +208,7 @@ def keyword_scores(
     scores: np.ndarray,
     starts: np.ndarray,
     ends: np.ndarray,
+) -> None: ...
 def count_edits(
     a: np.ndarray,
     a_offsets: np.ndarray,

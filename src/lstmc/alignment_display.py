@@ -118,15 +118,17 @@ class CTCAlignmentDisplay:
         Raises
         ------
         ValueError
-            If the posteriors have not one column more than there are classes.
+            If the posteriors have not one column more than there are classes, or no
+            frame.
         ImportError
             If matplotlib is not installed.
         """
         posteriors, classes = np.asarray(posteriors, float), [*classes]
-        if posteriors.ndim != 2 or posteriors.shape[1] != len(classes) + 1:
+        columns = len(classes) + 1
+        if posteriors.shape[1:] != (columns,) or len(posteriors) == 0:
             raise ValueError(
-                f"posteriors: expected shape (n_frames, {len(classes) + 1}), the blank "
-                f"and {len(classes)} classes, got {posteriors.shape}"
+                f"posteriors: expected shape (n_frames >= 1, {columns}), the blank and "
+                f"{len(classes)} classes, got {posteriors.shape}"
             )
         return cls(
             posteriors=posteriors, classes=classes, alignment=alignment,
@@ -190,7 +192,7 @@ class CTCAlignmentDisplay:
         p = self.posteriors
         style = {"color": BLANK, "linewidth": 1, "linestyle": (0, (3, 2)), "zorder": 1}
         (self.lines_[None],) = ax.plot(frames, p[:, 0], label="blank", **style)
-        self._note("blank", p[-1, 0] if len(p) else 0)
+        self._note("blank", p[-1, 0])
         for k, color in colors.items():
             ax.fill_between(frames, p[:, k + 1], color=color, alpha=0.18, linewidth=0)
             # Where a label is not heard, its line would only colour the axis.
@@ -209,10 +211,8 @@ class CTCAlignmentDisplay:
         ]  # fmt: skip
         low, height = STRIP
         self.bands_ = [
-            self._band(
-                start, end, low, height, colors[self.classes.index(label)], label
-            )
-            for label, start, end in self._aligned()
+            self._band(frames, low, height, colors[self.classes.index(label)], label)
+            for label, frames in self._aligned()
         ]
         for band in self.bands_:
             left, right = band.get_x(), band.get_x() + band.get_width()
@@ -243,8 +243,8 @@ class CTCAlignmentDisplay:
             for k, t in self._spikes()
         ]  # fmt: skip
         self.bands_ = [
-            self._band(start, end, self.classes.index(label) + 0.5, 1, "C1")
-            for label, start, end in self._aligned()
+            self._band(frames, self.classes.index(label) + 0.5, 1, "C1")
+            for label, frames in self._aligned()
         ]
         ax.set_yticks(range(p.shape[1]), ["blank", *map(str, self.classes)])
         ax.tick_params(axis="y", length=0)
@@ -257,17 +257,18 @@ class CTCAlignmentDisplay:
         )  # fmt: skip
 
     def _aligned(self):
-        """Label, first frame and end of each band."""
-        if self.alignment is None:
+        """Label and (first frame, end) of each band."""
+        found = self.alignment
+        if found is None:
             return []
-        return zip(self.alignment.labels, self.alignment.starts, self.alignment.ends)
+        return zip(found.labels, zip(found.starts, found.ends))
 
-    def _band(self, start, end, low, height, color, label=None):
+    def _band(self, frames, low, height, color, label=None):
         """A rectangle over frames; named ones are filled, others framed."""
         from matplotlib.patches import Rectangle
 
         unit = self.frame_length or 1
-        left, width = (start - 0.5) * unit, (end - start) * unit
+        left, width = (frames[0] - 0.5) * unit, (frames[1] - frames[0]) * unit
         band = Rectangle((left, low), width, height, color=color, linewidth=0)
         if label is None:
             band.set(fill=False, linewidth=1.5)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,8 @@ class Alphabet:
         if self.form == "array":
             return [self.classes[part - 1] for part in numbers]
         labels = [None, *self.classes.tolist()]
-        shape = {"text": "".join, "tuple": tuple, "list": list}[self.form]
+        shapes: dict[str, Any] = {"text": "".join, "tuple": tuple, "list": list}
+        shape = shapes[self.form]
         return [shape([labels[k] for k in part.tolist()]) for part in numbers]
 
 

@@ -1,12 +1,10 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
 from ..transcription import TranscriberModel
-from ._base import SequenceEstimator
 from ._transcribing import Transcribing
-from ._transcripts import TranscriptTargets
 
 
-class LSTMTranscriber(Transcribing, TranscriptTargets, SequenceEstimator):
+class LSTMTranscriber(Transcribing):
     """Transcriber: learns labels without their times, by the loss of [1]_.
 
     Each frame of X gets a probability of each label and of a blank, "nothing here";
