@@ -92,6 +92,8 @@ cdef extern from "lstmc.h" nogil:
         const double *weight
         double *loss
         void *gradient
+        int *path
+        double *probability
         int threads
         int (*poll)(void *) noexcept
         void *poll_data
@@ -125,6 +127,7 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
                       unsigned long long)
     int lstmc_ctc_loss(const lstmc_ctc *)
+    int lstmc_ctc_align(const lstmc_ctc *)
     int lstmc_choose_target(const char *)
     const char *lstmc_target()
     int lstmc_has_target(const char *)
