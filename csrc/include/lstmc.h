@@ -263,12 +263,17 @@ typedef struct {
     const double *weight; /* (samples) of the gradient; NULL: ones */
     double *loss; /* (samples) without the weight; inf: the labels cannot be */
     void *gradient; /* as logits, zeros where the loss is inf; NULL: not wanted */
+    /* of an alignment, undefined where the loss is inf */
+    int32_t *path; /* (steps of all samples) classes */
+    double *probability; /* (steps of all samples) of the path's class */
     int threads; /* 0: the default */
     int (*poll)(void *data); /* as in lstmc_call */
     void *poll_data;
 } lstmc_ctc;
 
 LSTMC_API int lstmc_ctc_loss(const lstmc_ctc *);
+/* The best alignment; the loss is minus the log of its probability. */
+LSTMC_API int lstmc_ctc_align(const lstmc_ctc *);
 
 /* --- labels ---------------------------------------------------------------------- */
 

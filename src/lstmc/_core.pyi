@@ -113,6 +113,17 @@ def ctc_loss(
     gradient: np.ndarray | None,
     threads: int = 0,
 ) -> bool: ...
+def ctc_align(
+    logits: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    label_offsets: np.ndarray,
+    blank: int,
+    loss: np.ndarray,
+    path: np.ndarray,
+    probability: np.ndarray,
+    threads: int = 0,
+) -> bool: ...
 def softmax(x: np.ndarray, out: np.ndarray, in_logarithms: bool) -> None: ...
 def best_path(
     x: np.ndarray,
