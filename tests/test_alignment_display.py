@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from transcripts import able, texts
 
 from lstmc import LSTMTranscriber
-from lstmc.ctc._alignment import Alignment
+from lstmc.ctc import Alignment
 from lstmc.display import CTCAlignmentDisplay
 
 matplotlib.use("Agg")

@@ -143,7 +143,7 @@ def test_refuses_targets_that_are_not_of_all_levels():
         est.fit(X, (letters, words[:-1]))
     with pytest.raises(TypeError, match="y of level 1: sample 1: expected a sequence"):
         est.fit(X, (letters, [["one"], 5, *words[2:]]))
-    with pytest.raises(ValueError, match="needed"):
+    with pytest.raises(ValueError, match=r"y of level 1: .* sample 0: .* needed"):
         est.fit(X, (letters, [["one"] * 99, *words[1:]]))
     with pytest.raises(ValueError, match="tbptt: expected None with levels"):
         small(levels=2, bidirectional=False, tbptt=5).fit(X, (letters, words))

@@ -334,6 +334,18 @@ def test_empty_sequences_of_frames_and_of_labels():
     assert [x.shape for x in est.predict_proba([X[3]])] == [(0, 4)]
 
 
+@pytest.mark.parametrize("levels", [None, 2])
+def test_divergence_keeps_the_last_good_epoch(levels):
+    X, y = texts(20)
+    y = (y, y) if levels else y
+    est = small(warm_start=True, levels=levels).fit(X, y)
+    good = bits(est, X)
+    est.set_params(learning_rate_init=1e38, solver="sgd", max_grad_norm=None)
+    with pytest.raises(lstmc.DivergenceError, match="training diverged in epoch 1"):
+        est.fit(X, y)
+    assert bits(est, X) == good
+
+
 @pytest.mark.parametrize("cell", [facts["name"] for facts in lstmc.cells()])
 def test_every_cell_transcribes(cell, tmp_path):
     facts = next(facts for facts in lstmc.cells() if facts["name"] == cell)

@@ -185,7 +185,7 @@ def character_error_rate(y_true, y_pred, *, sample_weight=None):
     Examples
     --------
     >>> from lstmc.metrics import character_error_rate
-    >>> character_error_rate(["abcd"], ["abd"])
+    >>> character_error_rate(["abcd"], ["acd"])
     0.25
     """
     _check_text(y_true, y_pred)

@@ -125,7 +125,7 @@ class TranscriberModel(Model):
             Their labels in the form that the fit saw; their paths are columns of
             `predict_proba`.
         """
-        from .ctc._alignment import align
+        from .ctc import align
 
         logits = self._levels(X, time, static, threads)[-1]
         labels = self.alphabets[-1].encode(y)
@@ -197,9 +197,11 @@ class TranscriberModel(Model):
         network = cls._network_from(tensors, config)
         alphabets = []
         for entry in config["alphabets"]:
-            if entry["form"] not in FORMS:
-                raise ValueError(f"expected a form among {FORMS}, got {entry['form']}")
-            alphabets.append(Alphabet(classes_from_json(entry), entry["form"]))
+            classes, form = classes_from_json(entry), entry["form"]
+            text = all(isinstance(label, str) for label in classes.tolist())
+            if form not in FORMS or classes.ndim != 1 or (form == "text" and not text):
+                raise ValueError(f"expected labels in one of {FORMS}, got {entry}")
+            alphabets.append(Alphabet(classes, form))
         outputs = [len(alphabet.classes) + 1 for alphabet in alphabets]
         found = network.config["output_size"]
         if (found if isinstance(found, list) else [found]) != outputs:

@@ -90,12 +90,13 @@ class TranscriptTargets(SequenceEstimator):
 
     def _weigh_targets(self, x, y, weight):
         """Return the weights with those of labels; 0 for what is to be skipped."""
-        for labels in y.levels:
+        for level, labels in enumerate(y.levels):
             needed = count_needed(*labels)
             short = x.lengths < needed
             if not short.any():
                 continue
-            said = list_infeasible(x, needed, short).replace("labels", "y", 1)
+            name = "y" if self.levels is None else f"y of level {level}"
+            said = list_infeasible(x, needed, short).replace("labels", name, 1)
             if self.on_infeasible == "raise" or short.all():
                 raise ValueError(said)
             warnings.warn(f"skipped: {said}", UserWarning, stacklevel=4)
