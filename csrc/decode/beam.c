@@ -255,7 +255,10 @@ void search_sample(Search *s, idx sample)
     s->beam[0] = (Entry){.node = add_node(s, &root), .label = NOTHING};
     s->nodes[0].slot = 0;
     s->count = 1;
+    const double work = 10.0 * (double)(s->most + s->frames->classes);
     for (idx t = 0; t < frames_of(s->frames, sample) && s->count && !s->failed; ++t) {
+        if (is_over(s->watch, work))
+            return;
         read_frames(s->frames, sample, t, 1, s->frame);
         step(s);
     }
