@@ -150,7 +150,7 @@ static void beam_of(void *data, idx sample, int thread)
         scores[r] = NOTHING;
         if (r < s.held) {
             write_hypothesis(&s, r, job->labels + at, job->words + at, counts + 2 * r);
-            scores[r] = s.pool[s.heap[r]].entry.rank;
+            scores[r] = s.heap[r].score;
         }
     }
 }

@@ -120,7 +120,7 @@ typedef struct {
 
 typedef struct {
     double score;
-    int32_t label;
+    int32_t label; /* or where in the pool */
 } Ranked;
 
 typedef struct {
@@ -134,7 +134,7 @@ typedef struct {
     Entry *beam; /* (beam) best first */
     idx count;
     Candidate *pool; /* (beam) */
-    int32_t *heap; /* (beam) of the pool, the worst first */
+    Ranked *heap; /* (beam) of the pool, the worst first */
     idx held, most; /* candidates, and how many there may be */
     double gain; /* what bonus and credit may add in a step */
     int failed; /* the model gave NaN */
@@ -154,7 +154,9 @@ void release_node(Search *, int32_t node);
 /* The best candidates so far. */
 int is_hopeless(const Search *, double rank);
 void offer(Search *, const Candidate *);
-void sort_held(Search *); /* best first into heap; it is a heap no more */
+/* A heap, the worst first; and sorted, best first. */
+void make_heap(Ranked *, idx count);
+void sort_heap(Ranked *, idx count);
 
 /* The score of a token, and the state after it, by whatever model there is. */
 double score_token(Search *, int32_t state, int32_t token, int32_t *next);
