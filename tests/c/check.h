@@ -26,6 +26,7 @@ void test_pack(void);
 void test_dense(void);
 void test_solver(void);
 void test_dropout(void);
+void test_ctc(void);
 void test_decode(void);
 void test_mode(void);
 void test_memory(void);

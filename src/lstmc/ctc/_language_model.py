@@ -54,6 +54,12 @@ class NGram:
         self.entries: Entries = {tuple(gram): pair for gram, pair in entries.items()}
         if not self.entries or () in self.entries:
             raise ValueError("entries: expected n-grams of at least 1 token")
+        for gram, (score, backoff) in self.entries.items():
+            if not score <= 0 or not backoff < math.inf:
+                raise ValueError(
+                    f"entries: {gram!r}: expected a log probability and a finite "
+                    f"weight, got {score!r} and {backoff!r}"
+                )
         self.order = max(map(len, self.entries))
         tokens = dict.fromkeys(token for gram in self.entries for token in gram)
         special = {START, END, UNKNOWN}
