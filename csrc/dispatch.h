@@ -47,6 +47,7 @@ typedef struct Kernels {
     int (*ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
     ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
+    void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -275,6 +275,13 @@ LSTMC_API int lstmc_ctc_loss(const lstmc_ctc *);
 /* The best alignment; the loss is minus the log of its probability. */
 LSTMC_API int lstmc_ctc_align(const lstmc_ctc *);
 
+/* --- labels ---------------------------------------------------------------------- */
+
+/* The fewest edits that turn the labels a into b: edits (3) insertions, deletions and
+ * substitutions, of which there are as many as can be. row: scratch, (n_b + 1). */
+LSTMC_API int lstmc_count_edits(const int32_t *a, ptrdiff_t n_a, const int32_t *b,
+                                ptrdiff_t n_b, int64_t *row, int64_t *edits);
+
 /* --- the machine ----------------------------------------------------------------- */
 
 /* NULL or "": the best the machine has; else "baseline", "avx2", "avx512". */

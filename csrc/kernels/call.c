@@ -286,4 +286,5 @@ const Kernels NAME(kernels) = {
     .ctc_loss = NAME(ctc_loss),
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
+    .log_softmax = NAME(log_softmax),
 };

@@ -282,6 +282,8 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+/* out (rows, classes): log probabilities. */
+void NAME(log_softmax)(const void *x, double *out, idx rows, idx classes);
 /* See dispatch.h. */
 idx NAME(loss_workspace)(const lstmc_ctc *, int threads);
 int NAME(ctc_loss)(const lstmc_ctc *, int threads, void *workspace);

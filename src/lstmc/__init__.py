@@ -15,19 +15,22 @@ __version__ = "0.1.0"
 _LAZY = {
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
-    "load": "model",
+    "LSTMTranscriber": "estimators",
+    "load": "loading",
     "ModelFileError": "model_file",
     "DivergenceError": "training",
     "ctc": None,
     "datasets": None,
     "display": None,
     "layers": None,
+    "metrics": None,
 }
 
 __all__ = [
     "DivergenceError",
     "LSTMClassifier",
     "LSTMRegressor",
+    "LSTMTranscriber",
     "ModelFileError",
     "Sequences",
     "cells",
@@ -36,6 +39,7 @@ __all__ = [
     "display",
     "layers",
     "load",
+    "metrics",
     "set_num_threads",
     "show_config",
 ]

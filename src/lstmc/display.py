@@ -1,6 +1,12 @@
 """Pictures of a fit, in the manner of scikit-learn's displays."""
 
-__all__ = ["LossCurveDisplay"]
+from ._pyplot import import_pyplot
+from .alignment_display import CTCAlignmentDisplay
+
+__all__ = ["CTCAlignmentDisplay", "LossCurveDisplay"]
+
+# Of classifiers, regressors; transcribers are neither.
+SCORES = {"classifier": "accuracy", "regressor": "R²"}
 
 
 class LossCurveDisplay:
@@ -96,15 +102,16 @@ class LossCurveDisplay:
         >>> len(display.lines_[0].get_xdata())
         5
         """
-        from sklearn.base import is_classifier
+        from sklearn.utils import get_tags
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(estimator, "loss_curve_")
+        kind = get_tags(estimator).estimator_type
         return cls(
             loss_curve=estimator.loss_curve_,
             validation_loss_curve=estimator.validation_loss_curve_,
             validation_scores=estimator.validation_scores_,
-            score_name="accuracy" if is_classifier(estimator) else "R²",
+            score_name=SCORES.get(kind, "1 - label error rate"),
         ).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
@@ -171,14 +178,3 @@ def draw(ax, curve, **style):
     """Draw one value per epoch, the first of which is epoch 1."""
     (line,) = ax.plot(range(1, len(curve) + 1), curve, **style)
     return line
-
-
-def import_pyplot(caller):
-    """matplotlib.pyplot, or an error that says how to get it."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib: pip install lstmc[plot]"
-        ) from error
-    return pyplot

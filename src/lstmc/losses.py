@@ -2,13 +2,19 @@
 
 Every loss takes logits (n, outputs), targets and sample weights (n,), and returns
 the mean over the n samples of weight times loss with its gradient by the logits.
-The arithmetic is float64; the gradient comes back in the type of the logits.
+The arithmetic is float64; the gradient comes back in the type of the logits. Logits of
+each step come as Sequences, those of levels as a list of them.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from . import _core
+from .labels import Labels, best_labels
+from .metrics import label_edits
 
 
 def cross_entropy(logits, target, weight):
@@ -118,6 +124,63 @@ def squared_error(logits, target, weight):
     return float(0.5 * (d * error).sum()), d.astype(logits.dtype)
 
 
+def ctc(logits, target, weight, *, smoothing=0.0, threads=0):
+    """Connectionist temporal classification, summed over levels; see `lstmc.ctc.loss`.
+
+    Parameters
+    ----------
+    logits : Sequences, or list of Sequences
+        Logits of the blank, which is class 0, and the labels, at each step.
+    target : Labels
+        The labels of each level.
+    weight : ndarray of shape (n,)
+        Weight of each sample. One that is too short for its labels counts as none.
+    smoothing : float, default=0.0
+        Share of the loss that wants all classes alike.
+    threads : int, default=0
+        Number of threads; 0 leaves the choice to the library.
+
+    Returns
+    -------
+    loss : float
+        ``mean(weight * -log p(labels))``; NaN if a logit is not finite.
+    d_logits : ndarray of shape (sum T, n_classes), or list of them
+        Its gradient, in the type of ``logits``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmc import Sequences
+    >>> from lstmc.labels import Labels
+    >>> logits = Sequences.from_flat(np.zeros((2, 2)), [2])  # "-a", "a-" and "aa"
+    >>> loss, d = ctc(logits, Labels.from_lists([[1]]), np.ones(1))
+    >>> round(float(np.exp(-loss)), 4)
+    0.75
+    """
+    if isinstance(logits, list):
+        found = [
+            ctc(level, Labels(pair), weight, smoothing=smoothing, threads=threads)
+            for level, pair in zip(logits, target.levels)
+        ]
+        return sum(loss for loss, _ in found), [d for _, d in found]
+    scale = np.ascontiguousarray(weight / len(logits), np.float64)
+    losses, d = np.empty(len(logits)), np.zeros_like(logits.values)
+    [(flat, offsets)] = target.levels
+    finite = _core.ctc_loss(
+        logits.values, logits.offsets, flat, offsets, 0, smoothing, scale, losses, d,
+        threads,
+    )  # fmt: skip
+    losses[np.isinf(losses)] = 0
+    return float(scale @ losses) if finite else np.nan, d
+
+
+def label_accuracy(logits, target, weight):
+    """1 less the weighted label error rate of the likeliest paths, at the top level."""
+    top = logits[-1] if isinstance(logits, list) else logits
+    predicted, _ = best_labels(top)
+    return 1.0 - label_edits(Labels(target.levels[-1]), predicted).rate(weight)
+
+
 def accuracy(logits, target, weight):
     """Weighted share of samples whose largest logit is the target's."""
     return float(np.average(logits.argmax(axis=1) == target, weights=weight))
@@ -149,3 +212,8 @@ LOSSES = {
     "binary_cross_entropy": Loss(binary_cross_entropy, subset_accuracy),
     "squared_error": Loss(squared_error, r2),
 }
+
+
+def make_ctc(smoothing, threads):
+    """`ctc` with its options, which a fit knows."""
+    return Loss(partial(ctc, smoothing=smoothing, threads=threads), label_accuracy)

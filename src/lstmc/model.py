@@ -7,8 +7,9 @@ import numpy as np
 
 from .layers.extras import checked_extras
 from .layers.stack import registry
-from .model_file import ModelFileError, read_model, write_model
-from .network import Network
+from .levels import LevelNetwork
+from .model_file import write_model
+from .network import POOLINGS, Network
 from .sequences import as_sequences
 
 
@@ -26,6 +27,7 @@ class Model:
     """
 
     kind: str
+    poolings: tuple[str, ...] = POOLINGS  # that a network of this kind may have
 
     def __init__(self, network, n_features_in, univariate):
         self.network = network
@@ -56,6 +58,10 @@ class Model:
             If ``X`` is of another kind or has another number of features, or ``time``
             or ``static`` does not go with it and with the cell.
         """
+        return self._apply(X, time, static, threads).astype(np.float64)
+
+    def _apply(self, X, time, static, threads):
+        """What the network makes of ``X``, checked."""
         wide = getattr(X, "ndim", None) == 2 and self.univariate
         if wide and X.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -70,7 +76,7 @@ class Model:
             allow_empty=True,
         )
         extras = checked_extras(self.network.recurrent, x, time, static)
-        return self.network.apply(x, threads=threads, **extras).astype(np.float64)
+        return self.network.apply(x, threads=threads, **extras)
 
     def save(self, path):
         """Write the model to ``path``, atomically; `lstmc.load` reads it."""
@@ -85,19 +91,24 @@ class Model:
         }
         return self.network.parameters, config
 
-    @staticmethod
-    def _network_from(tensors, config):
+    @classmethod
+    def _network_from(cls, tensors, config):
         """Return the network; nothing is built larger than the tensors are."""
         expected = {"n_features_in": int, "univariate": bool, "network": dict}
         for name, kind in expected.items():
             if type(config[name]) is not kind:
                 raise TypeError(f"expected {name} of {kind}, got {config[name]!r}")
         config = config["network"]
+        if config["pooling"] not in cls.poolings:
+            raise ValueError(
+                f"expected a pooling among {cls.poolings}, got {config['pooling']!r}"
+            )
         least = fewest_parameters(config)
         found = sum(tensor.size for tensor in tensors.values())
         if not 0 < least <= found:
             raise ValueError(f"expected at least {least} parameters, got {found}")
-        return Network.from_parameters(config, tensors)
+        levels = type(config["hidden_size"]) is list
+        return (LevelNetwork if levels else Network).from_parameters(config, tensors)
 
 
 def fewest_parameters(config):
@@ -111,6 +122,8 @@ def fewest_parameters(config):
     >>> fewest_parameters(Network(3, 8, output_size=2, cell="rnn").config)
     104
     """
+    if type(config["hidden_size"]) is list:
+        return sum(fewest_parameters(level) for level in split_levels(config))
     sizes = {"proj_size": 0, "num_heads": 1, "static_size": 0} | config
     names = ("input_size", "hidden_size", "output_size", "num_layers", "proj_size",
              "num_heads", "static_size")  # fmt: skip
@@ -127,6 +140,43 @@ def fewest_parameters(config):
     above = width * directions + recurrent + features
     per_unit = m + recurrent + features + (layers - 1) * above
     return directions * n * per_unit + outputs * width * directions
+
+
+def split_levels(config):
+    """The config of each level of a LevelNetwork, from the lowest.
+
+    Examples
+    --------
+    >>> sizes = {"input_size": 3, "hidden_size": [8, 4], "output_size": [6, 2]}
+    >>> split_levels(sizes)[1]
+    {'input_size': 6, 'hidden_size': 4, 'output_size': 2}
+    """
+    units, outputs = config["hidden_size"], config["output_size"]
+    if type(outputs) is not list or len(outputs) != len(units):
+        raise TypeError(f"expected a list of {len(units)} outputs, got {outputs!r}")
+    inputs = [config["input_size"], *outputs]
+    return [
+        config | {"input_size": m, "hidden_size": n, "output_size": o}
+        for m, n, o in zip(inputs, units, outputs)
+    ]
+
+
+def classes_to_json(classes):
+    """Return classes as JSON keeps them, or raise TypeError."""
+    text = all(isinstance(c, str) for c in classes.tolist())
+    if classes.dtype.kind not in "biuf" and not text:
+        raise TypeError(
+            f"classes: expected numbers or strings to save, got {classes.dtype}"
+        )
+    return {"classes": classes.tolist(), "classes_dtype": classes.dtype.str}
+
+
+def classes_from_json(config):
+    """Return the classes that `classes_to_json` took apart, or raise."""
+    dtype = np.dtype(config["classes_dtype"])
+    if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4096):
+        raise ValueError(f"expected classes of numbers or strings, got {dtype}")
+    return np.array(config["classes"], dtype)
 
 
 class ClassifierModel(Model):
@@ -193,25 +243,14 @@ class ClassifierModel(Model):
             If the classes are neither numbers nor strings.
         """
         tensors, config = super().to_tensors()
-        classes = self.classes_
-        text = all(isinstance(c, str) for c in classes.tolist())
-        if classes.dtype.kind not in "biuf" and not text:
-            raise TypeError(
-                f"classes: expected numbers or strings to save, got {classes.dtype}"
-            )
-        config["classes"] = classes.tolist()
-        config["classes_dtype"] = classes.dtype.str
-        config["multilabel"] = self.multilabel
-        return tensors, config
+        config |= classes_to_json(self.classes_)
+        return tensors, config | {"multilabel": self.multilabel}
 
     @classmethod
     def from_tensors(cls, tensors, config):
         """Return the model that `to_tensors` took apart."""
-        dtype = np.dtype(config["classes_dtype"])
-        if dtype.kind not in "biufUO" or (dtype.kind == "U" and dtype.itemsize > 4096):
-            raise ValueError(f"expected classes of numbers or strings, got {dtype}")
+        classes = classes_from_json(config)
         network = cls._network_from(tensors, config)
-        classes = np.array(config["classes"], dtype)
         model = cls(
             network, config["n_features_in"], config["univariate"], classes,
             config["multilabel"],
@@ -266,54 +305,3 @@ class RegressorModel(Model):
             network, config["n_features_in"], config["univariate"], mean, scale,
             config["single"],
         )  # fmt: skip
-
-
-MODELS = {model.kind: model for model in (ClassifierModel, RegressorModel)}
-
-
-def load(path):
-    """Read a model that ``save`` wrote; it predicts with NumPy alone.
-
-    Nothing in the file is executed: whatever bytes it holds, the result is a model
-    or a ModelFileError.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A file that an estimator's or a model's ``save`` wrote.
-
-    Returns
-    -------
-    ClassifierModel or RegressorModel
-        ``LSTMClassifier.from_model(model)`` gives the estimator back.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ModelFileError
-        If it is damaged or not a model of lstmc.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np
-    >>> import lstmc
-    >>> X, y = np.zeros((4, 3, 2)), [0.0, 1.0, 2.0, 3.0]
-    >>> regressor = lstmc.LSTMRegressor(2, max_iter=1).fit(X, y)
-    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
-    >>> regressor.save(path)
-    >>> bool((lstmc.load(path).predict(X) == regressor.predict(X)).all())
-    True
-    """
-    kind, tensors, config = read_model(path)
-    try:
-        return MODELS[kind].from_tensors(tensors, config)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ModelFileError(f"{path}: expected a {kind}, got {error!r}") from error

@@ -1,8 +1,13 @@
-"""Network: recurrent layers, a pooling over the steps, and a dense head.
+"""Network: recurrent layers, a pooling over the steps or none, and a dense head.
 
 All weights lie in one flat buffer that the solver updates and the kernels read;
 the gradient lies in a second one of the same layout.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +15,10 @@ from . import _core
 from .layers import Dense, Recurrent
 from .layers.layer import ALIGNMENT, aligned
 from .layers.options import checked_zoneout
+from .sequences import Sequences
 from .truncation import Truncated, check_truncation
 
-POOLINGS = ("last", "mean", "max")
+POOLINGS = ("last", "mean", "max")  # and "steps": each step keeps its own logits
 
 # What the recurrent layers keep of their options; `Network.config` takes it from there.
 OPTIONS = (
@@ -35,6 +41,20 @@ WORK = 2**28
 FEWEST = 64
 
 
+@dataclass
+class Tape:
+    """What `Network.record` leaves for `Network.pull`."""
+
+    x: Sequences
+    way: Recurrent | Truncated
+    recurrent: Any  # of the way
+    head: np.ndarray
+    y: np.ndarray | None
+    state: tuple[np.ndarray, ...]
+    pooled: np.ndarray
+    dropout_key: tuple[int, int]
+
+
 class Network:
     """A recurrent stack whose pooled output a dense head turns into logits.
 
@@ -44,9 +64,10 @@ class Network:
         As `layers.Recurrent` takes them.
     output_size : int
         Number of logits.
-    pooling : {"last", "mean", "max"}, default="last"
+    pooling : {"last", "mean", "max", "steps"}, default="last"
         What the head sees: the final ``h`` of each direction, or the mean or
-        maximum of the outputs over the steps. A sequence of length 0 gives zeros.
+        maximum of the outputs over the steps; a sequence of length 0 gives zeros.
+        "steps": the output of each step, which has logits of its own.
     dropout : float, default=0.0
         Share of units dropped in training, between the recurrent layers and
         before the head.
@@ -90,8 +111,10 @@ class Network:
         random_state=None,
         **options,
     ):
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling: expected one of {POOLINGS}, got {pooling!r}")
+        if pooling not in (*POOLINGS, "steps"):
+            raise ValueError(
+                f"pooling: expected one of {(*POOLINGS, 'steps')}, got {pooling!r}"
+            )
         seeds = np.random.default_rng(random_state).integers(2**31, size=2)
         self.recurrent = Recurrent(
             input_size, hidden_size, dropout=dropout, dtype=dtype,
@@ -112,22 +135,20 @@ class Network:
             **{name: getattr(self.recurrent, name) for name in OPTIONS},
             "zoneout": plain_zoneout(self.recurrent.zoneout),
         }
-        self._bind()
-
-    def _bind(self):
-        """Gather the layers' weights in one buffer, each on its own cache line."""
-        dtype = np.dtype(self.config["dtype"])
-        line = ALIGNMENT // dtype.itemsize
-        middle = -(-self.recurrent.n_weights // line) * line
-        self.weights = aligned(middle + self.head.n_weights, dtype)
-        self.gradient = aligned(middle + self.head.n_weights, dtype)
-        self.weights[:] = self.gradient[:] = 0
+        middle = whole_lines(self.recurrent.n_weights, dtype)
         self._parts = {
             self.recurrent: slice(0, self.recurrent.n_weights),
             self.head: slice(middle, None),
         }
+        size = middle + self.head.n_weights
+        self.bind(aligned(size, dtype), aligned(size, dtype))
+
+    def bind(self, weights, gradient):
+        """Gather the layers' weights in one buffer, each on its own cache line."""
+        weights[:] = gradient[:] = 0
+        self.weights, self.gradient = weights, gradient
         for layer, part in self._parts.items():
-            layer.bind(self.weights[part])
+            layer.bind(weights[part])
 
     @property
     def parameters(self):
@@ -143,14 +164,18 @@ class Network:
     def from_parameters(cls, config, parameters):
         """Return the network of a ``config`` and its ``parameters``."""
         network = cls(**config, **UNDRAWN)
+        network.load_parameters(parameters)
+        return network
+
+    def load_parameters(self, parameters):
+        """Set all weights, given as in `parameters`."""
         recurrent: dict[str, np.ndarray] = {}
         head: dict[str, np.ndarray] = {}
         for key, array in parameters.items():
             prefix, _, name = key.partition(".")
             (head if prefix == "head" else recurrent)[name] = array
-        network.recurrent.load_parameters(recurrent)
-        network.head.load_parameters(head)
-        return network
+        self.recurrent.load_parameters(recurrent)
+        self.head.load_parameters(head)
 
     def copy(self):
         """Return a network of the same weights in buffers of its own."""
@@ -164,7 +189,8 @@ class Network:
     def apply(self, x, *, time=None, static=None, threads=0):
         """Return the logits (n, output_size) of the `Sequences` ``x``.
 
-        Large inputs go through the kernels in parts; the bits do not depend on it.
+        With ``pooling="steps"``: those of each step, as `Sequences`. Large inputs go
+        through the kernels in parts; the bits do not depend on it.
 
         Parameters
         ----------
@@ -179,16 +205,18 @@ class Network:
         """
         work = self.weights.size * max(int(x.offsets[-1]), 1)
         part = max(FEWEST, len(x) * WORK // work)
-        out = np.empty((len(x), self.config["output_size"]), self.weights.dtype)
+        steps = self.config["pooling"] == "steps"
+        rows = len(x.values) if steps else len(x)
+        out = np.empty((rows, self.config["output_size"]), self.weights.dtype)
         for start in range(0, len(x), part):
             piece, extras = slice(start, start + part), {}
+            own = slice(x.offsets[start], x.offsets[min(start + part, len(x))])
             if time is not None:
-                end = min(start + part, len(x))
-                extras["time"] = time[x.offsets[start] : x.offsets[end]]
+                extras["time"] = time[own]
             if static is not None:
                 extras["static"] = static[piece]
-            out[piece] = self._apply(x[piece], extras, threads)
-        return out
+            out[own if steps else piece] = self._apply(x[piece], extras, threads)
+        return x.with_values(out) if steps else out
 
     def _apply(self, x, extras, threads):
         last = self.config["pooling"] == "last"
@@ -215,12 +243,13 @@ class Network:
         ----------
         x : Sequences
             n sequences of the network's type.
-        target : ndarray of shape (n,) or (n, output_size)
+        target : ndarray of shape (n,) or (n, output_size), or Labels
             What ``loss`` expects.
         weight : ndarray of shape (n,)
             Weight of each sample.
         loss : callable
-            ``(logits, target, weight) -> (loss, d_logits)``.
+            ``(logits, target, weight) -> (loss, d_logits)``, with logits as `apply`
+            returns them and d_logits an array.
         time, static : ndarrays, default=None
             As in `apply`.
         dropout_key : tuple of 2 ints, default=(0, 0)
@@ -233,9 +262,20 @@ class Network:
         threads : int, default=0
             Number of threads; 0 leaves the choice to the library.
         """
-        recurrent, head = self.recurrent, self.head
-        rate = self.config["dropout"]
-        seed, stream = dropout_key
+        logits, tape = self.record(
+            x, time=time, static=static, dropout_key=dropout_key, tbptt=tbptt,
+            checkpoint=checkpoint, threads=threads,
+        )  # fmt: skip
+        value, d_logits = loss(logits, target, weight)
+        self.pull(tape, d_logits, threads=threads)
+        return value
+
+    def record(
+        self, x, *, time=None, static=None, dropout_key=(0, 0), tbptt=None,
+        checkpoint=False, threads=0,
+    ):  # fmt: skip
+        """Return the logits in training, and a tape for one `pull`."""
+        recurrent, rate = self.recurrent, self.config["dropout"]
         check_truncation(tbptt, self.config["bidirectional"])
         way: Recurrent | Truncated = recurrent
         if tbptt is not None and tbptt < x.lengths.max(initial=0):
@@ -248,20 +288,29 @@ class Network:
         pooled = self._pool(x, y, state)
         features = pooled.copy() if rate else pooled
         if rate:
-            _core.dropout(features.ravel(), rate, seed + 1, stream)
-        logits, head_tape = head.record(features, threads=threads)
-        value, d_logits = loss(logits, target, weight)
+            _core.dropout(features.ravel(), rate, dropout_key[0] + 1, dropout_key[1])
+        logits, head_tape = self.head.record(features, threads=threads)
+        if self.config["pooling"] == "steps":
+            logits = x.with_values(logits)
+        return logits, Tape(x, way, tape, head_tape, y, state, pooled, dropout_key)
+
+    def pull(self, tape, d_logits, *, input_gradient=False, threads=0):
+        """Fill ``gradient``, given that of the logits; return that of x, or None."""
+        recurrent, head, rate = self.recurrent, self.head, self.config["dropout"]
         d_features = head.pull(
-            head_tape, d_logits, self.gradient[self._parts[head]], threads=threads
+            tape.head, d_logits, self.gradient[self._parts[head]], threads=threads
         )
         if rate:
+            seed, stream = tape.dropout_key
             _core.dropout(d_features.ravel(), rate, seed + 1, stream)
-        dy, dstate = self._pull_pool(x, y, state, pooled, d_features)
-        way.pull(
-            tape, dy, dstate, self.gradient[self._parts[recurrent]],
-            input_gradient=False, threads=threads,
+        dy, dstate = self._pull_pool(
+            tape.x, tape.y, tape.state, tape.pooled, d_features
+        )
+        dx, _ = tape.way.pull(
+            tape.recurrent, dy, dstate, self.gradient[self._parts[recurrent]],
+            input_gradient=input_gradient, threads=threads,
         )  # fmt: skip
-        return value
+        return dx
 
     def release(self):
         """Give back the memory that is kept from one training step to the next."""
@@ -278,10 +327,12 @@ class Network:
         return 0.5 * strength * total
 
     def _pool(self, x, y, state):
-        """Return what the head sees, (n, output_size of the recurrent stack)."""
+        """Return what the head sees, rows of what the recurrent stack puts out."""
         if self.config["pooling"] == "last":
             last = state[0][-self.recurrent.directions :]
             return last[0] if len(last) == 1 else np.concatenate(last, axis=1)
+        if self.config["pooling"] == "steps":
+            return y
         filled = x.lengths > 0
         starts = x.offsets[:-1][filled]
         pooled = np.zeros((len(x), y.shape[1]), y.dtype)
@@ -302,6 +353,8 @@ class Network:
             for k in range(directions):
                 dstate[0][k - directions] = d_pooled[:, k * n : (k + 1) * n]
             return None, dstate
+        if self.config["pooling"] == "steps":
+            return d_pooled, None
         if self.config["pooling"] == "mean":
             share = d_pooled / np.maximum(x.lengths, 1)[:, None].astype(y.dtype)
             return np.repeat(share, x.lengths, axis=0), None
@@ -313,6 +366,18 @@ class Network:
             ties = np.add.reduceat(top, starts, axis=0, dtype=y.dtype)
             share[x.lengths > 0] /= np.maximum(ties, 1)
         return top * np.repeat(share, x.lengths, axis=0), None
+
+
+def whole_lines(size, dtype):
+    """So many weights, rounded up to whole cache lines.
+
+    Examples
+    --------
+    >>> whole_lines(17, "float32"), whole_lines(16, "float32")
+    (32, 16)
+    """
+    line = ALIGNMENT // np.dtype(dtype).itemsize
+    return -(-size // line) * line
 
 
 def plain_zoneout(zoneout):

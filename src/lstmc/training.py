@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _core
-from .losses import LOSSES
+from .labels import Labels
+from .losses import Loss
 from .sequences import Sequences
 from .solvers import SGD, Adam, Schedule, clip_scale, gradient_norm
 
@@ -37,7 +38,7 @@ class Samples:
     """What a network learns from: n sequences, targets and weights."""
 
     x: Sequences
-    target: np.ndarray  # (n,) or (n, n_outputs)
+    target: np.ndarray | Labels  # (n,) or (n, n_outputs)
     weight: np.ndarray  # (n,), mean 1
     time: Sequences | None = None  # elapsed before each step of x, one feature
     static: np.ndarray | None = None  # (n, static_size)
@@ -66,7 +67,7 @@ class Samples:
 class Settings:
     """How to train; the names and meanings are those of the estimators."""
 
-    loss: str
+    loss: Loss
     solver: str
     alpha: float
     batch_size: int
@@ -116,7 +117,7 @@ class Trainer:
 
     def __init__(self, network, settings, rng, samples=0):
         self.network, self.settings, self.rng = network, settings, rng
-        self.loss = LOSSES[settings.loss]
+        self.loss = settings.loss
         self.samples = samples
         self.steps = 0
         self.seed = int(rng.integers(2**62))

@@ -38,7 +38,9 @@ static void test_target(const char *target)
     test_dense();
     test_solver();
     test_dropout();
+    test_edits();
     test_ctc();
+    test_decode();
     test_mode();
     test_memory();
     test_errors();

@@ -2,5 +2,6 @@
 
 from .classifier import LSTMClassifier
 from .regressor import LSTMRegressor
+from .transcriber import LSTMTranscriber
 
-__all__ = ["LSTMClassifier", "LSTMRegressor"]
+__all__ = ["LSTMClassifier", "LSTMRegressor", "LSTMTranscriber"]

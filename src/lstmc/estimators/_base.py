@@ -11,7 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ..network import Network, plain_zoneout
+from ..levels import make_network
+from ..losses import LOSSES
+from ..network import plain_zoneout
 from ..progress import make_progress
 from ..training import History, Samples, Settings, Trainer
 from ._data import check_extras, check_sequences, check_weight, make_rng, merge
@@ -32,8 +34,8 @@ INITIAL = ("input_initializer", "recurrent_initializer", "forget_bias")
 class SequenceEstimator(Parameters):
     """A recurrent network behind scikit-learn's interface.
 
-    A subclass reads targets (`_read_target`, `_encode`), names its loss (`_loss`)
-    and makes its model (`_make_model`).
+    A subclass reads targets (`_read_target`, `_encode`), names its loss (`_loss`) or
+    makes it (`_make_loss`), and makes its model (`_make_model`).
     """
 
     t_: int
@@ -59,8 +61,8 @@ class SequenceEstimator(Parameters):
         ----------
         X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
             Training sequences; (n, T) is n univariate series.
-        y : array-like of shape (n,) or (n, n_outputs)
-            Their targets.
+        y : array-like of shape (n,) or (n, n_outputs), or list of sequences
+            Their targets; sequences of labels for `LSTMTranscriber`.
         sample_weight : array-like of shape (n,), default=None
             Weight of each sample; None weighs all alike. Only ratios matter, except
             beside ``alpha``. A weight of 0 is as if the sample were not there.
@@ -146,7 +148,7 @@ class SequenceEstimator(Parameters):
         """Return checked Samples; without those of weight 0."""
         x = check_sequences(self, X, reset=reset, dtype=self.dtype)
         y = self._read_target(y, x, reset=reset, classes=classes)
-        weight = self._weigh_classes(y, check_weight(sample_weight, len(x)))
+        weight = self._weigh_targets(x, y, check_weight(sample_weight, len(x)))
         if (weight < 0).any():
             raise ValueError(f"expected weights of at least 0, got {weight.min()}")
         if not weight.any():
@@ -159,7 +161,7 @@ class SequenceEstimator(Parameters):
         )
         return samples if weight.all() else samples.take(np.flatnonzero(weight))
 
-    def _weigh_classes(self, y, weight):
+    def _weigh_targets(self, x, y, weight):
         return weight
 
     def _check_samples(self, data):
@@ -184,19 +186,24 @@ class SequenceEstimator(Parameters):
         return None
 
     def _make_network(self, rng):
-        return Network(
+        options = {name: getattr(self, name) for name in ARCHITECTURE + INITIAL}
+        return make_network(
             self._input_size,
             output_size=self.n_outputs_,
             static_size=self.n_static_features_in_,
             random_state=int(rng.integers(2**31)),
-            **{name: getattr(self, name) for name in ARCHITECTURE + INITIAL},
+            **options | {"hidden_size": self._sizes()},
         )
+
+    def _sizes(self):
+        """Units of each layer and direction; with levels a list."""
+        return self.hidden_size
 
     def _check_continued(self):
         """Raise ValueError if the fitted network is no longer the one wanted."""
         config = self.model_.network.config
         for name in ARCHITECTURE:
-            value = getattr(self, name)
+            value = self._sizes() if name == "hidden_size" else getattr(self, name)
             if (plain_zoneout(value) if name == "zoneout" else value) != config[name]:
                 raise ValueError(
                     f"to go on training, expected {name}={config[name]!r} as fitted, "
@@ -206,12 +213,15 @@ class SequenceEstimator(Parameters):
     def _settings(self):
         sizes = {"auto": AUTO_BATCH, None: sys.maxsize}
         given = {
-            "loss": self._loss(),
+            "loss": self._make_loss(),
             "batch_size": sizes.get(self.batch_size, self.batch_size),
             "threads": self._threads(),
         }
         names = {f.name for f in fields(Settings)} - set(given)
         return Settings(**given, **{name: getattr(self, name) for name in names})
+
+    def _make_loss(self):
+        return LOSSES[self._loss()]
 
     def _train(self, trainer, data, validation, epochs, first):
         """Run the trainer and publish what came of it, however it ends."""
@@ -287,10 +297,10 @@ class SequenceEstimator(Parameters):
         """
         return self._predict("predict", X, time, static)
 
-    def _predict(self, method, X, time, static):
+    def _predict(self, method, X, time, static, **options):
         x, threads = self._fitted_input(X), self._threads()
         predict = getattr(self.model_, method)
-        return predict(x, time=time, static=static, threads=threads)
+        return predict(x, time=time, static=static, threads=threads, **options)
 
     def save(self, path):
         """Write the fitted model to one safetensors file, atomically.
@@ -312,7 +322,7 @@ class SequenceEstimator(Parameters):
 
         Parameters
         ----------
-        model : ClassifierModel or RegressorModel
+        model : ClassifierModel, RegressorModel or TranscriberModel
             The model; shared, not copied.
 
         Returns
@@ -331,7 +341,8 @@ class SequenceEstimator(Parameters):
                 f"expected a {cls._model_type.__name__}, got {type(model).__name__}"
             )
         config = model.network.config
-        estimator = cls(**{name: config[name] for name in ARCHITECTURE})
+        names = set(ARCHITECTURE) & set(cls._get_param_names())
+        estimator = cls(**{name: config[name] for name in names})
         estimator.n_features_in_ = model.n_features_in_
         estimator.n_static_features_in_ = config["static_size"]
         estimator.n_outputs_ = config["output_size"]

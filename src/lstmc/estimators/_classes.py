@@ -58,7 +58,7 @@ class ClassTargets:
                 f"got 1 class: {self.classes_[present].tolist()}"
             )
 
-    def _weigh_classes(self, y, weight):
+    def _weigh_targets(self, x, y, weight):
         if self.class_weight is None:
             return weight
         if self.class_weight == "balanced" and not self._multilabel:

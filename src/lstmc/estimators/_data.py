@@ -22,7 +22,11 @@ def check_sequences(estimator, X, *, reset, dtype, allow_empty=False):
     For all else it is the number of features at each step.
     """
     table = is_table(X)
-    sequences = as_sequences(X, dtype=dtype, allow_empty=allow_empty)
+    none = isinstance(X, list | tuple) and not X and not reset
+    sequences = as_sequences(
+        X, dtype=dtype, allow_empty=allow_empty,
+        n_features=estimator._input_size if none else None,
+    )  # fmt: skip
     if table and (reset or estimator._univariate):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     elif reset:

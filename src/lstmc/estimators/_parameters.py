@@ -11,6 +11,7 @@ from ..initializers import BY_NAME
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS, check_options
 from ..layers.stack import registry
 from ..network import POOLINGS
+from ..transcription import DECODERS
 from ..truncation import check_truncation
 
 
@@ -121,6 +122,24 @@ RULES = {
     "class_weight": _either(
         _options("balanced"), Rule(lambda v: isinstance(v, dict), "a dict"), _NONE
     ),
+    "levels": _either(
+        _integer(1),
+        Rule(
+            lambda v: (
+                isinstance(v, list | tuple)
+                and len(v) > 0
+                and all(_is_int(k) and k >= 1 for k in v)
+            ),
+            "a tuple of ints in the range [1, inf)",
+        ),
+        _NONE,
+    ),
+    "label_smoothing": _real(0, 1),
+    "on_infeasible": _options("raise", "skip"),
+    "decoder": _options(*DECODERS),
+    "beam_size": _integer(1),
+    "language_weight": _real(0),
+    "label_bonus": _real(-np.inf, closed="neither"),
     "dtype": _options("float32", "float64"),
     "n_jobs": _either(
         Rule(lambda v: _is_int(v) and v != 0, "an int other than 0"), _NONE
@@ -215,3 +234,8 @@ def check_parameters(estimator):
     facts = registry()[estimator.cell][1]
     check_options(facts, input_size=1, static_size=facts["statics"], **given)
     check_truncation(estimator.tbptt, estimator.bidirectional)
+    if given.get("levels") is not None and estimator.tbptt is not None:
+        raise ValueError(
+            f"tbptt: expected None with levels, got {estimator.tbptt}: a cut-off "
+            "gradient does not reach the level below"
+        )

@@ -109,6 +109,9 @@ class Dense(Layer):
 def product(x, weight, bias, threads=0):
     """Return ``x weight' + bias``, every sum in one fixed order."""
     out = np.empty((len(x), len(weight)), x.dtype)  # (n, output_size)
+    if x.shape[1] == 0:  # sums over no steps at all
+        out[:] = bias
+        return out
     x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
     _core.dense(x, weight, bias, out, threads)
     return out
