@@ -5,6 +5,7 @@
 /* Operations of a frame and class; a search does some more, which decides about
  * threads alone. */
 #define FRAME_WORK 40.0
+#define SAMPLE_WORK 1e4 /* of a sample before its first frame */
 
 static int check_frames(const lstmc_frames *frames, idx *longest)
 {
@@ -42,11 +43,15 @@ typedef struct {
     idx limit;
     int *whole;
     atomic_int stopped;
+    double work; /* see Watch */
 } Job;
 
 static Watch watch_of(Job *job, int thread)
 {
-    return (Watch){.frames = job->frames, .stopped = &job->stopped, .thread = thread};
+    return (Watch){.frames = job->frames,
+                   .stopped = &job->stopped,
+                   .thread = thread,
+                   .work = &job->work};
 }
 
 static void *memory_of(const Job *job, int thread)
@@ -135,7 +140,7 @@ static void beam_of(void *data, idx sample, int thread)
     Watch watch = watch_of(job, thread);
     lay_out_search(job->frames, job->search, job->longest, memory_of(job, thread), &s);
     s.watch = &watch;
-    if (is_over(&watch, WATCHED_WORK / 100))
+    if (is_over(&watch, SAMPLE_WORK))
         return;
     search_sample(&s, sample);
     if (s.failed)
@@ -189,7 +194,7 @@ static void sections_of(void *data, idx sample, int thread)
 {
     Job *job = data;
     Watch watch = watch_of(job, thread);
-    if (is_over(&watch, WATCHED_WORK / 100))
+    if (is_over(&watch, SAMPLE_WORK))
         return;
     int32_t *labels = job->labels + job->frames->offsets[sample];
     job->counts[sample] = search_sections(&watch, sample, job->threshold, job->limit,

@@ -34,12 +34,17 @@ def best_first(scores):
     return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
-def beam_by_hand(x, beam_size, blank=0, bonus=None, credit=None, finish=None):
+def beam_by_hand(
+    x, beam_size, blank=0, bonus=None, credit=None, finish=None, ways=None
+):
     """Prefix beam search, word for word: pairs (labels, score) of the last beam.
 
     bonus(prefix) is added to the score of a prefix, credit(prefix) during the search
-    alone, finish(prefix) at the end.
+    alone, finish(prefix) at the end. ways(prefix) are the edges that may follow, pairs
+    whose first is a label, and a prefix is a tuple of them; without, it is of labels.
     """
+    label_of = (lambda edge: edge[0]) if ways else (lambda edge: edge)
+    ways = ways or (lambda prefix: [k for k in range(x.shape[1]) if k != blank])
     bonus, credit, finish = (f or (lambda prefix: 0.0) for f in (bonus, credit, finish))
     beam = {(): (0.0, -np.inf)}
     for y in log_softmax(x):
@@ -47,13 +52,13 @@ def beam_by_hand(x, beam_size, blank=0, bonus=None, credit=None, finish=None):
         for prefix, (empty, full) in beam.items():
             both = np.logaddexp(empty, full)
             add(new, prefix, 0, both + y[blank])
-            for label in range(len(y)):
-                if label == blank:
-                    continue
-                again = prefix[-1:] == (label,)
-                if again:
-                    add(new, prefix, 1, full + y[label])
-                add(new, (*prefix, label), 1, (empty if again else both) + y[label])
+            last = label_of(prefix[-1]) if prefix else None
+            if prefix:
+                add(new, prefix, 1, full + y[last])
+            for edge in ways(prefix):
+                label = label_of(edge)
+                mass = (empty if label == last else both) + y[label]
+                add(new, (*prefix, edge), 1, mass)
         ranked = {
             prefix: np.logaddexp(*masses) + bonus(prefix) + credit(prefix)
             for prefix, masses in new.items()

@@ -279,15 +279,22 @@ def test_impossible_classes_never_come_out():
         assert np.isfinite(h.score)
 
 
-@pytest.mark.parametrize("decode", [ctc.prefix_beam, ctc.prefix_search])
-def test_a_signal_ends_a_long_search(decode):
-    # Ten seconds of work or more, were it not for the signal.
-    x = long_problem(100_000 if decode is ctc.prefix_beam else 300, 40, 0.1)
-    options = {"beam_size": 200} if decode is ctc.prefix_beam else {"threshold": None}
+@pytest.mark.parametrize(
+    ("decode", "lengths", "options"),
+    [
+        (ctc.prefix_beam, [100_000], {"beam_size": 200}),
+        (ctc.prefix_beam, [20] * 5000, {"beam_size": 200}),
+        (ctc.prefix_search, [300], {"threshold": None}),
+    ],
+)
+def test_a_signal_ends_a_long_search(decode, lengths, options):
+    # Seconds of work, were it not for the signal.
+    x = long_problem(sum(lengths), 40, 0.1)
+    batch = np.split(x, np.cumsum(lengths)[:-1])
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     timer.start()
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        decode([x], **options)
+        decode(batch, **options)
     assert time.monotonic() - start < 5  # 0.2 s on a machine that is not busy
     assert ctc.prefix_beam([x[:5]])[0]

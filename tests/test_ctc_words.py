@@ -231,6 +231,77 @@ def test_hotwords_of_a_lexicon_are_its_words(separator):
     check(found, all_hypotheses(x, separator, score))
 
 
+def ways_on(prefix, separator):
+    """Edges after a prefix: labels, each with the word that has ended before it.
+
+    A prefix is a tuple of edges; what follows the last word's end is a beginning.
+    """
+    ended = [k for k, (_, word) in enumerate(prefix) if word is not None]
+    begun = prefix[ended[-1] :] if ended else prefix
+    if ended and separator is not None:
+        begun = begun[1:]  # the separator itself
+    begun = tuple(label for label, _ in begun)
+    ways = set()
+    for k, (_, spelling) in enumerate(SPELLINGS):
+        if spelling[: len(begun)] == begun and len(spelling) > len(begun):
+            ways.add((spelling[len(begun)], None))
+        if spelling == begun and separator is not None:
+            ways.add((separator, k))
+        if spelling == begun and separator is None:
+            ways |= {(other[0], k) for _, other in SPELLINGS}
+    complete = [k for k, (_, spelling) in enumerate(SPELLINGS) if spelling == begun]
+    return ways, complete
+
+
+def told(prefix, model, last=()):
+    words = [SPELLINGS[k][0] for _, k in prefix if k is not None]
+    words += [SPELLINGS[k][0] for k in last]
+    state, total = model.start(), 0.0
+    for word in words:
+        score, state = model.score(state, word)
+        total += 0.7 * score + 0.4
+    return total + (0.7 * model.finish(state) if last or not prefix else 0.0)
+
+
+@pytest.mark.parametrize("separator", [None, 3])
+@pytest.mark.parametrize("beam_size", [2, 6, 20])
+def test_a_narrow_beam_of_words_is_the_textbooks(separator, beam_size):
+    lines = ["a ab b", "bee a", "aba bee bee", "b ab a", "bb"]
+    model = NGram.fit(lines, order=3)
+    for seed in range(4):
+        x = logits(14, 4, seed)
+        wanted = beam_by_hand(
+            x,
+            beam_size,
+            bonus=lambda prefix: told(prefix, model) - end_of(prefix, model),
+            ways=lambda prefix: ways_on(prefix, separator)[0],
+        )
+        whole = {}
+        for prefix, score in wanted:
+            base = score - told(prefix, model) + end_of(prefix, model)
+            for k in ways_on(prefix, separator)[1]:
+                words = [SPELLINGS[j][0] for _, j in prefix if j is not None]
+                key = tuple(label for label, _ in prefix), (*words, SPELLINGS[k][0])
+                whole[key] = base + told(prefix, model, last=(k,))
+            if not prefix:
+                whole[(), ()] = base + told((), model)
+        [found] = ctc.prefix_beam(
+            [x],
+            lexicon=Lexicon(SPELLINGS, separator=separator),
+            language_model=model,
+            alpha=0.7,
+            beta=0.4,
+            beam_size=beam_size,
+            n_best=beam_size,
+        )
+        check(found, best_first(whole)[:beam_size])
+
+
+def end_of(prefix, model):
+    """What `told` adds for the end of no words."""
+    return 0.0 if prefix else 0.7 * model.finish(model.start())
+
+
 def test_results_with_everything_do_not_depend_on_threads():
     x = [logits(steps, 9, seed=steps) for steps in (200, 1, 150, 90, 220, 10)]
     rng = np.random.default_rng(0)

@@ -67,22 +67,21 @@ static inline void read_frames(const lstmc_frames *frames, idx sample, idx first
     kernels_of(frames->dtype)->log_softmax(from, out, count, frames->classes);
 }
 
-/* Whether a call is to go on. */
+/* Whether a call is to go on; one for each sample that is worked on. */
 typedef struct {
     const lstmc_frames *frames;
     atomic_int *stopped; /* by any thread */
     int thread; /* 0 is the caller's */
-    double work; /* operations since the caller was asked */
+    double *work; /* of the caller, operations since it was asked */
 } Watch;
 
 #define WATCHED_WORK 2e7 /* some 50 ms */
 
 static inline int is_over(Watch *watch, double work)
 {
-    watch->work += work;
-    if (watch->work > WATCHED_WORK && watch->thread == 0 && watch->frames->poll) {
-        watch->work = 0;
-        if (watch->frames->poll(watch->frames->poll_data))
+    if (watch->thread == 0 && (*watch->work += work) > WATCHED_WORK) {
+        *watch->work = 0;
+        if (watch->frames->poll && watch->frames->poll(watch->frames->poll_data))
             atomic_store(watch->stopped, 1);
     }
     return atomic_load_explicit(watch->stopped, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* test_decode.c - decoders in guarded memory: whole beams, and any number of threads. */
+/* test_decode.c - decoders in guarded memory: whole beams, any number of threads. */
 #include <math.h>
 #include <string.h>
 
