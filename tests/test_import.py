@@ -9,7 +9,7 @@ HEAVY = ["sklearn", "scipy", "matplotlib", "rich", "joblib", "pandas", "torch"]
 
 @pytest.mark.parametrize(
     "module",
-    ["lstmc", "lstmc.layers", "lstmc.model_file", "lstmc.loading", "lstmc.metrics"],
+    ["lstmc", "lstmc.layers", "lstmc.models.file", "lstmc.models", "lstmc.metrics"],
 )
 def test_numpy_alone(run_python, module):
     script = f"""

@@ -11,8 +11,8 @@ import sys
 import numpy as np
 import pytest
 
-from lstmc import model_file
-from lstmc.model_file import DTYPES, read_model, write_model
+from lstmc.models import file as model_file
+from lstmc.models.file import DTYPES, read_model, write_model
 
 KINDS = ("classifier", "regressor")
 CONFIG = {"cell": "lstm", "hidden_size": 2, "alpha": 0.5, "names": ["ä", None, True]}
@@ -187,7 +187,7 @@ def test_full_disk_keeps_the_old_file(path):
     script = """
 import resource, sys
 import numpy as np
-from lstmc.model_file import write_model
+from lstmc.models.file import write_model
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
     write_model(sys.argv[1], "classifier", {"W": np.ones((100, 100))}, {})
@@ -205,7 +205,7 @@ def test_kill_while_saving_leaves_a_whole_file(path):
     script = """
 import os, random, signal, sys, time
 import numpy as np
-from lstmc.model_file import read_model, write_model
+from lstmc.models.file import read_model, write_model
 path, rng, seen = sys.argv[1], random.Random(0), set()
 write_model(path, "classifier", {"W": np.full((50, 50), 0)}, {"value": 0})
 for kill in range(100):
@@ -254,7 +254,7 @@ def test_reading_executes_nothing(path):
     write_model(path, KINDS[0], TENSORS, CONFIG)
     script = """
 import sys
-from lstmc.model_file import read_model
+from lstmc.models.file import read_model
 read_model(sys.argv[1])  # whatever NumPy imports on first use
 events = []
 def hook(event, arguments):

@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from lstmc import model_file
-from lstmc.model_file import ModelFileError, read_model, write_model
+from lstmc.models import file as model_file
+from lstmc.models.file import ModelFileError, read_model, write_model
 
 # The file as the format demands it, typed by hand: a later version that writes
 # other bytes has changed the format, one that cannot read them has broken it.

@@ -7,7 +7,7 @@ from test_model_load import STRANGE, leaves
 from transcripts import small, texts
 
 import lstmc
-from lstmc.model_file import ModelFileError, read_model, write_model
+from lstmc.models.file import ModelFileError, read_model, write_model
 
 
 @pytest.fixture(scope="module", params=[{}, {"levels": (3, 2)}], ids=str)

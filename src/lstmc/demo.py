@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ._pyplot import import_pyplot
 from .datasets import load_japanese_vowels
 from .display import LossCurveDisplay
+from .display.pyplot import import_pyplot
 
 __all__ = ["run_demo"]
 

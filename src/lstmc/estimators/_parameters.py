@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from ..initializers import BY_NAME
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS, check_options
 from ..layers.stack import registry
+from ..models.transcriber import DECODERS
 from ..network import POOLINGS
-from ..transcription import DECODERS
 from ..truncation import check_truncation
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from ..alphabet import Alphabet
 from ..ctc._data import count_needed
 from ..ctc._loss import label_factors, list_infeasible
 from ..labels import Labels
 from ..losses import make_ctc
+from ..models.alphabet import Alphabet
 from ._base import SequenceEstimator
 
 

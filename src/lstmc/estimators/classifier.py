@@ -3,7 +3,7 @@
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from ..model import ClassifierModel
+from ..models import ClassifierModel
 from ._base import SequenceEstimator
 from ._classes import ClassTargets
 

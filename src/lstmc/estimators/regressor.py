@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
-from ..model import RegressorModel
+from ..models import RegressorModel
 from ._base import SequenceEstimator
 from ._data import check_target
 

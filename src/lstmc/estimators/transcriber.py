@@ -1,6 +1,6 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
-from ..transcription import TranscriberModel
+from ..models import TranscriberModel
 from ._transcribing import Transcribing
 
 

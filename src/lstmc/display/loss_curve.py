@@ -1,9 +1,6 @@
-"""Pictures of a fit, in the manner of scikit-learn's displays."""
+"""LossCurveDisplay: how a fit went, epoch by epoch."""
 
-from ._pyplot import import_pyplot
-from .alignment_display import CTCAlignmentDisplay
-
-__all__ = ["CTCAlignmentDisplay", "LossCurveDisplay"]
+from .pyplot import import_pyplot
 
 # Of classifiers, regressors; transcribers are neither.
 SCORES = {"classifier": "accuracy", "regressor": "R²"}

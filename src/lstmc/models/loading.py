@@ -1,8 +1,8 @@
 """Loading: from the file of a model to the model."""
 
+from .file import ModelFileError, read_model
 from .model import ClassifierModel, RegressorModel
-from .model_file import ModelFileError, read_model
-from .transcription import TranscriberModel
+from .transcriber import TranscriberModel
 
 MODELS = {
     model.kind: model for model in (ClassifierModel, RegressorModel, TranscriberModel)

@@ -5,12 +5,12 @@ A model never changes: any number of threads may share one.
 
 import numpy as np
 
-from .layers.extras import checked_extras
-from .layers.stack import registry
-from .levels import LevelNetwork
-from .model_file import write_model
-from .network import POOLINGS, Network
-from .sequences import as_sequences
+from ..layers.extras import checked_extras
+from ..layers.stack import registry
+from ..levels import LevelNetwork
+from ..network import POOLINGS, Network
+from ..sequences import as_sequences
+from .file import write_model
 
 
 class Model:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .labels import Labels
+from ..labels import Labels
 
 FORMS = ("text", "tuple", "array", "list")
 
@@ -84,7 +84,7 @@ class Alphabet:
 
     def number_options(self, options):
         """Return options of `ctc.prefix_beam` with numbers in place of labels."""
-        from .ctc import Lexicon
+        from ..ctc import Lexicon
 
         labels = self.classes.tolist()
         options = options | {"names": [None, *labels]}

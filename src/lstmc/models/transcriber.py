@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..labels import best_labels
+from ..levels import softmax
 from .alphabet import FORMS, Alphabet
-from .labels import best_labels
-from .levels import softmax
 from .model import Model, classes_from_json, classes_to_json
-from .transcription_stream import TranscriptionStream
+from .stream import TranscriptionStream
 
 DECODERS = ("best_path", "prefix_beam", "prefix_search")
 
@@ -99,7 +99,7 @@ class TranscriberModel(Model):
         list of n lists of ctc.Hypothesis
             Their labels in the form that the fit saw.
         """
-        from . import ctc
+        from .. import ctc
 
         if decoder not in DECODERS:
             raise ValueError(f"decoder: expected one of {DECODERS}, got {decoder!r}")
@@ -125,7 +125,7 @@ class TranscriberModel(Model):
             Their labels in the form that the fit saw; their paths are columns of
             `predict_proba`.
         """
-        from .ctc import align
+        from ..ctc import align
 
         logits = self._levels(X, time, static, threads)[-1]
         labels = self.alphabets[-1].encode(y)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ._pyplot import import_pyplot
-from .labels import best_labels
-from .sequences import Sequences
+from ..labels import best_labels
+from ..sequences import Sequences
+from .pyplot import import_pyplot
 
 BLANK = "0.6"  # grey
 SHOWN = 0.05  # labels that are nowhere as probable as this have no line

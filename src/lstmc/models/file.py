@@ -51,7 +51,7 @@ class ModelFileError(ValueError):
 
     Examples
     --------
-    >>> from lstmc.model_file import ModelFileError
+    >>> from lstmc.models.file import ModelFileError
     >>> issubclass(ModelFileError, ValueError)
     True
     """
@@ -85,7 +85,7 @@ def write_model(path, kind, tensors, config):
     --------
     >>> import os, tempfile
     >>> import numpy as np
-    >>> from lstmc.model_file import read_model, write_model
+    >>> from lstmc.models.file import read_model, write_model
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
     >>> write_model(path, "regressor", {"b": np.zeros(2)}, {"cell": "gru"})
     >>> read_model(path)
@@ -134,13 +134,13 @@ def read_model(path):
     Examples
     --------
     >>> import os, tempfile
-    >>> from lstmc.model_file import read_model
+    >>> from lstmc.models.file import read_model
     >>> path = os.path.join(tempfile.mkdtemp(), "empty")
     >>> open(path, "wb").close()
     >>> read_model(path)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    lstmc.model_file.ModelFileError: ...: expected 8 bytes of header length, got 0
+    lstmc.models.file.ModelFileError: ...: expected 8 bytes of header length, got 0
     """
     with open(path, "rb") as file:
         try:

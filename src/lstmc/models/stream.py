@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .layers.extras import checked_extras
-from .levels import softmax
-from .sequences import as_sequences
+from ..layers.extras import checked_extras
+from ..levels import softmax
+from ..sequences import as_sequences
 
 
 class Emission(NamedTuple):
