@@ -212,7 +212,8 @@ def library_units(toolchain: Toolchain) -> list[Unit]:
     """Every object of the library."""
     folder = build_folder(toolchain)
     x86 = ["-DLSTMC_X86=1"] if len(toolchain.targets) > 1 else []
-    units = [Unit(c, folder / f"{Path(c).stem}.o", x86) for c in sources("csrc/*.c")]
+    plain = sources("csrc/*.c") + sources("csrc/decode/*.c")
+    units = [Unit(c, folder / f"{Path(c).stem}.o", x86) for c in plain]
     for c in sources("csrc/cells/*.c") + sources("csrc/kernels/*.c"):
         stem = f"{Path(c).parent.name}.{Path(c).stem}"
         for target, own in toolchain.targets.items():

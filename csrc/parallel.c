@@ -123,6 +123,19 @@ int take_threads(int wanted, double flops)
 
 void give_threads(int threads) { atomic_fetch_sub(&taken, threads); }
 
+void share_out(ptrdiff_t count, int threads,
+               void (*job)(void *data, ptrdiff_t k, int thread), void *data)
+{
+    (void)threads; /* without OpenMP */
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (ptrdiff_t k = 0; k < count; ++k)
+#if defined(_OPENMP)
+        job(data, k, omp_get_thread_num());
+#else
+        job(data, k, 0);
+#endif
+}
+
 /* libgomp's pool does not survive a fork: a child that enters a region of two
  * threads waits for ever for threads that the fork did not copy. So the pool is
  * given up before. */

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #endif
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -116,5 +117,9 @@ static inline void wait_for(Barrier *barrier, int members)
  * small work and after a fork that broke the pool, fewer while other calls run. */
 int take_threads(int wanted, double flops);
 void give_threads(int threads);
+
+/* job(data, k, thread) for each k below count, each by whoever is free. */
+void share_out(ptrdiff_t count, int threads,
+               void (*job)(void *data, ptrdiff_t k, int thread), void *data);
 
 #endif

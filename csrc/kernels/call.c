@@ -282,6 +282,7 @@ const Kernels NAME(kernels) = {
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
     .dropout = NAME(dropout),
+    .log_softmax = NAME(log_softmax),
     .ctc_workspace = NAME(ctc_workspace),
     .ctc_loss = NAME(ctc_loss),
 };

@@ -282,6 +282,8 @@ void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,
                void *velocity, idx size);
 double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
+/* out (rows, classes): log probabilities. */
+void NAME(log_softmax)(const void *x, double *out, idx rows, idx classes);
 /* d = weight (softmax(x) - smoothing / classes), NULL: not wanted; returns the log of
  * the sum of e^x, NaN if a number is one, is inf, or if all are -inf. */
 double NAME(softmax)(const real *x, real *d, idx classes, double weight,

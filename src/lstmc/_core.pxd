@@ -134,3 +134,76 @@ cdef extern from "lstmc.h" nogil:
     void lstmc_set_quota(int)
     int lstmc_threads(int)
     int lstmc_has_openmp()
+
+cdef extern from "lstmc_decode.h" nogil:
+    ctypedef struct lstmc_frames:
+        int dtype
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        const void *logits
+        Py_ssize_t classes
+        int32_t blank
+        int threads
+
+    ctypedef struct lstmc_trie:
+        Py_ssize_t size
+        const int32_t *first
+        const int32_t *label
+
+    ctypedef struct lstmc_ngram:
+        lstmc_trie trie
+        const double *score
+        const double *backoff
+        const int32_t *suffix
+        const int32_t *next
+        const int32_t *number
+        double unknown
+        int32_t start, end
+
+    ctypedef struct lstmc_model:
+        void (*start)(void *, Py_ssize_t) noexcept
+        double (*score)(void *, int32_t, int32_t, int32_t *) noexcept
+        double (*finish)(void *, int32_t) noexcept
+        void *data
+
+    ctypedef struct lstmc_lexicon:
+        lstmc_trie trie
+        const int32_t *first_word
+        const int32_t *word
+        int32_t separator
+        const double *bonus
+        const double *partial
+
+    ctypedef struct lstmc_hotwords:
+        lstmc_trie trie
+        const int32_t *suffix
+        const double *bonus
+        const double *partial
+
+    ctypedef struct lstmc_search:
+        Py_ssize_t beam, best
+        double label_threshold, beam_threshold, alpha, beta
+        const lstmc_ngram *ngram
+        const lstmc_model *model
+        const lstmc_lexicon *lexicon
+        const lstmc_hotwords *hotwords
+
+    ctypedef struct lstmc_keywords:
+        const double *y
+        Py_ssize_t history, rows, classes
+        int32_t blank
+        Py_ssize_t window, keywords
+        const int32_t *labels
+        const Py_ssize_t *offsets
+
+    int lstmc_softmax(int, const void *, double *, Py_ssize_t, Py_ssize_t, int)
+    int lstmc_best_path(const lstmc_frames *, int32_t *, Py_ssize_t *, Py_ssize_t *,
+                        double *, Py_ssize_t *, double *)
+    double lstmc_score_ngram(const lstmc_ngram *, int32_t, int32_t, int32_t *)
+    int lstmc_prefix_beam(const lstmc_frames *, const lstmc_search *, int32_t *,
+                          int32_t *, Py_ssize_t *, double *)
+    int lstmc_prefix_search(const lstmc_frames *, double, Py_ssize_t, int32_t *,
+                            Py_ssize_t *, double *, int *)
+    Py_ssize_t lstmc_keyword_scratch(const lstmc_keywords *)
+    int lstmc_keyword_scores(const lstmc_keywords *, double *, double *, Py_ssize_t *,
+                             Py_ssize_t *)

@@ -5,6 +5,7 @@ Private: shapes are checked here, since C sees pointers alone; everything that a
 may get wrong is checked before, where the names are known.
 """
 
+from libc.math cimport NAN
 from libc.string cimport memset
 
 
@@ -316,6 +317,7 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
 
 include "_stream.pxi"
 include "_dense.pxi"
+include "_decode.pxi"
 include "_ctc.pxi"
 include "_edits.pxi"
 
