@@ -11,7 +11,7 @@ from lstmc.metrics import label_error_rate
 from lstmc.network import Network
 from lstmc.sequences import as_sequences
 
-from transcripts import able, small, texts
+from transcripts import able, render, small
 
 LENGTHS = (5, 0, 3, 1, 7)
 PHONES = Labels.from_lists([[1, 2], [], [2], [1], [3, 3, 1]])
@@ -91,20 +91,19 @@ def test_logits_do_not_depend_on_the_batch(levels, monkeypatch):
     assert len(top(x[:0])) == 0
 
 
-def pairs(n=100, seed=0):
-    """Letters, and the words that pairs of them make: equal or not."""
-    X, letters = texts(n, seed)
-    words = [
-        ["same" if a == b else "other" for a, b in zip(text[::2], text[1::2])]
-        for text in letters
-    ]
-    return X, letters, words
+def spelled(n=100, seed=0):
+    """Frames, the letters they show, and the words that the letters spell."""
+    rng, spelling = np.random.default_rng(seed), {"one": "ab", "two": "bca", "ten": "c"}
+    words = [[*rng.choice([*spelling], rng.integers(0, 4))] for _ in range(n)]
+    words = [[str(word) for word in row] for row in words]
+    letters = ["".join(spelling[word] for word in row) for row in words]
+    return [render(text, rng) for text in letters], letters, words
 
 
 def test_learns_two_levels():
-    X, letters, words = pairs(300)
+    X, letters, words = spelled(300)
     est = able(levels=2, hidden_size=24, max_iter=100).fit(X, (letters, words))
-    X_test, letters_test, words_test = pairs(100, seed=1)
+    X_test, letters_test, words_test = spelled(100, seed=1)
     low, high = est.predict_levels(X_test)
     assert high == est.predict(X_test)
     assert label_error_rate(letters_test, low) < 0.05
@@ -112,14 +111,14 @@ def test_learns_two_levels():
     rows = [*zip(letters_test, words_test)]  # as scikit-learn's tools cut it
     assert est.score(X_test, rows) == est.score(X_test, (letters_test, words_test))
     assert [classes.tolist() for classes in est.classes_] == [
-        ["a", "b", "c"], ["other", "same"],
+        ["a", "b", "c"], ["one", "ten", "two"],
     ]  # fmt: skip
-    assert est.n_outputs_ == [4, 3]
-    assert {p.shape[1] for p in est.predict_proba(X_test)} == {3}
+    assert est.n_outputs_ == [4, 4]
+    assert {p.shape[1] for p in est.predict_proba(X_test)} == {4}
 
 
 def test_forms_of_targets_and_sizes():
-    X, letters, words = pairs(20)
+    X, letters, words = spelled(20)
     one = small(levels=2).fit(X, (letters, words))
     two = small(levels=(8, 8), hidden_size=99).fit(X, [*zip(letters, words)])
     assert one.loss_curve_ == two.loss_curve_
@@ -128,12 +127,12 @@ def test_forms_of_targets_and_sizes():
     assert small(levels=1).fit(X, (letters,)).predict_levels(X) == [
         small(levels=(8,)).fit(X, [(text,) for text in letters]).predict(X)
     ]
-    part = small(levels=2).partial_fit(X, (letters, words), [list("abc"), ["same", "other"]])
+    part = small(levels=2).partial_fit(X, (letters, words), [list("abc"), ["one", "two", "ten"]])
     assert len(part.loss_curve_) == 1
 
 
 def test_refuses_targets_that_are_not_of_all_levels():
-    X, letters, words = pairs(20)
+    X, letters, words = spelled(20)
     est = small(levels=2)
     with pytest.raises(ValueError, match="a tuple of 2 targets, one for each level"):
         est.fit(X, (letters, words, words))
@@ -142,9 +141,9 @@ def test_refuses_targets_that_are_not_of_all_levels():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         est.fit(X, (letters, words[:-1]))
     with pytest.raises(TypeError, match="y of level 1: sample 1: expected a sequence"):
-        est.fit(X, (letters, [["other"], 5, *words[2:]]))
+        est.fit(X, (letters, [["one"], 5, *words[2:]]))
     with pytest.raises(ValueError, match="needed"):
-        est.fit(X, (letters, [["other"] * 99, *words[1:]]))
+        est.fit(X, (letters, [["one"] * 99, *words[1:]]))
     with pytest.raises(ValueError, match="tbptt: expected None with levels"):
         small(levels=2, bidirectional=False, tbptt=5).fit(X, (letters, words))
     assert isinstance(est, LSTMTranscriber)

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator: all of them, with no exceptions."""
+"""scikit-learn's own checks of an estimator: all, but for a reason given here."""
 
 import os
 from collections import Counter
@@ -8,9 +8,23 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lstmc
-from lstmc import LSTMClassifier, LSTMRegressor
+from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
 
-ESTIMATORS = [LSTMClassifier(), LSTMRegressor()]
+ESTIMATORS = [LSTMClassifier(), LSTMRegressor(), LSTMTranscriber()]
+# A transcriber is neither classifier nor regressor, so fewer checks concern it.
+FEWEST = {LSTMTranscriber: 49}
+# Its targets are sequences of labels: the checks give it tables of one column.
+EXCEPTIONS = {
+    LSTMTranscriber: {
+        "check_sample_weights_pandas_series": (
+            "y of the check is a number a sample, and no sequence of labels"
+        ),
+        "check_n_features_in_after_fitting": (
+            "partial_fit needs the labels there will be, which the check gives to "
+            "classifiers alone"
+        ),
+    }
+}
 MOST_SKIPPED = 2 * (find_spec("pandas") is None) + ("SCIPY_ARRAY_API" not in os.environ)
 RAN: Counter[str] = Counter()
 
@@ -23,7 +37,9 @@ def one_thread():
     lstmc.set_num_threads(None)
 
 
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(
+    ESTIMATORS, expected_failed_checks=lambda est: EXCEPTIONS.get(type(est), {})
+)
 def test_check(estimator, check):
     check(estimator)
     RAN[type(estimator).__name__] += 1
@@ -38,8 +54,9 @@ def test_enough_checks_ran(estimator, request):
         for item in request.session.items
         if item.nodeid.partition("::test_check[")[2].startswith(name)
     ]
-    assert not any(item.get_closest_marker("xfail") for item in chosen)
-    if len(chosen) < 60:
+    failing = sum(item.get_closest_marker("xfail") is not None for item in chosen)
+    assert failing == len(EXCEPTIONS.get(type(estimator), {}))
+    if len(chosen) < FEWEST.get(type(estimator), 60):
         pytest.fail(f"expected the whole file to run, got {len(chosen)} checks")
     # What needs pandas or SciPy's array API skips itself where these are missing.
-    assert RAN[name] >= len(chosen) - MOST_SKIPPED
+    assert RAN[name] >= len(chosen) - failing - MOST_SKIPPED

@@ -47,7 +47,7 @@ class Alphabet:
             If there is no label at all.
         """
         form = form_of(y, name)
-        items = _items(y, name) if classes is None else [_listed(classes)]
+        items = [*_items(y, name)] if classes is None else [_listed(classes)]
         try:
             found = sorted(set(chain.from_iterable(items)))
         except TypeError as error:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ._pyplot import import_pyplot
 from .datasets import load_japanese_vowels
-from .display import LossCurveDisplay, import_pyplot
+from .display import LossCurveDisplay
 
 __all__ = ["run_demo"]
 

@@ -1,6 +1,9 @@
 """Pictures of a fit, in the manner of scikit-learn's displays."""
 
-__all__ = ["LossCurveDisplay"]
+from ._pyplot import import_pyplot
+from .alignment_display import CTCAlignmentDisplay
+
+__all__ = ["CTCAlignmentDisplay", "LossCurveDisplay"]
 
 
 class LossCurveDisplay:
@@ -171,14 +174,3 @@ def draw(ax, curve, **style):
     """Draw one value per epoch, the first of which is epoch 1."""
     (line,) = ax.plot(range(1, len(curve) + 1), curve, **style)
     return line
-
-
-def import_pyplot(caller):
-    """matplotlib.pyplot, or an error that says how to get it."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib: pip install lstmc[plot]"
-        ) from error
-    return pyplot

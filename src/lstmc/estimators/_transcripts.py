@@ -61,7 +61,7 @@ class TranscriptTargets:
     def _by_level(self, y, n):
         """Return the targets of each level by what errors call them."""
         if self.levels is None:
-            return {"y": y if hasattr(y, "__len__") else list(y)}
+            return {"y": y if hasattr(y, "__len__") else np.asarray(y)}
         count = len(self._sizes())
         if isinstance(y, tuple):
             found = [*y]
