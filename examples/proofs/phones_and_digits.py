@@ -27,7 +27,8 @@ MODELS = {  # options
     "phones, then digits": {"levels": (64, 24)},
 }
 SIZES = (2, 5, 35)  # recordings of each digit by each speaker
-DROPOUT, NOISE, DRAWN, TESTED = 0.2, 0.6, 1500, 1000
+BATCH, DROPOUT, NOISE = 12, 0.2, 0.6
+DRAWN, TESTED = 1500, 1000  # strings
 RATES = [5e-3] * 4 + [3e-3] * 2 + [1e-3] * 2
 SEEDS = 3
 
@@ -57,7 +58,7 @@ def train(model, digits, seed):
         return X, targets(model, y)
 
     estimator = LSTMTranscriber(
-        **MODELS[model], dropout=DROPOUT, label_bonus=0.0, random_state=seed
+        **MODELS[model], dropout=DROPOUT, batch_size=BATCH, random_state=seed
     )
     rng = np.random.default_rng(200 + seed)
     return fit_rounds(estimator, draw, RATES, rng, noise=NOISE)
@@ -147,9 +148,9 @@ def main():
             f"each of them. Each network sees {len(RATES)} rounds of {DRAWN} strings, "
             f"each twice with noise of deviation {NOISE}, and is tested on {TESTED} "
             "strings of other recordings; the label error rate is that of the digits, "
-            "by the likeliest path. With two levels the lower one learns the phones, in "
-            "the spelling of the CMU dictionary, and the upper one the digits from the "
-            "probabilities of the phones. The networks are about as large."
+            "by the likeliest path. With two levels the lower one learns the phones, "
+            "in the spelling of the CMU dictionary, and the upper one the digits from "
+            "the probabilities of the phones. The networks are about as large."
         ),
         paper=(
             "Fernández, Graves, Schmidhuber: Sequence labelling in structured domains "

@@ -20,8 +20,8 @@ from lstmc import LSTMTranscriber
 from lstmc.display import CTCAlignmentDisplay
 from lstmc.metrics import count_edits
 
-UNITS, DROPOUT, NOISE = 64, 0.2, 0.6
-RATES = [5e-3] * 6 + [3e-3] * 4 + [1.5e-3] * 4 + [5e-4] * 3
+UNITS, BATCH, DROPOUT, NOISE = 64, 12, 0.2, 0.6
+RATES = [5e-3] * 5 + [3e-3] * 3 + [1e-3] * 3 + [3e-4] * 2
 SMALL = [5e-3] * 4 + [2e-3] * 2 + [5e-4]
 DRAWN, TESTED = 1500, 1000  # strings of a round, and of a test
 DECODERS = ("best_path", "prefix_beam", "prefix_search")
@@ -35,7 +35,7 @@ def train(parts, seed, rates):
     learnt_from, decided_by = parts
     X, y, _ = join(decided_by, 300, np.random.default_rng(1))
     estimator = LSTMTranscriber(
-        UNITS, dropout=DROPOUT, label_bonus=0.0, random_state=seed
+        UNITS, dropout=DROPOUT, batch_size=BATCH, label_bonus=0.0, random_state=seed
     )
     curve = []
     fit_rounds(
