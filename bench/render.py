@@ -31,6 +31,7 @@ BLOCKS = {
     "cells": (["cells"], tables.beside_lstm),
     "loops": (["cells"], tables.against_loops),
     "slstm": (["slstm"], tables.grid),
+    "decoding": (["decoding"], tables.decoding),
     "limits": (["limits", "speed"], tables.limits),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, fit, grid
+from bench import cells, check, decoding, fit, grid
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -145,6 +145,15 @@ SUITES = {
             cell="slstm",
         ),
         file="slstm",
+    ),
+    "decoding": Suite(
+        "prefix beam search, a frame of 32 classes with a beam of 100",
+        decoding.DECODERS,
+        decoding.plan_decoding,
+        file="decoding",
+        rounds=7,
+        judge=decoding.judge,
+        quick=1,
     ),
     "roofline": Suite(
         "lstmc alone: the share of the peak over units and sequences",

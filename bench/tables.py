@@ -137,6 +137,22 @@ def stream(record) -> str:
     return _table([*head, "ratio"], rows, words=0)
 
 
+def decoding(record) -> str:
+    """A row per kind of logits and decoder: time for a frame of 10 ms."""
+    head = ["logits", "threads", "decoder", "µs", "× real time", f"× {OURS}"]
+    rows = []
+    for case in record["cases"]:
+        for peer, found in case["peers"].items():
+            row = [case["shape"]["name"], str(case["threads"]), peer]
+            row += [_time(case, peer, 1e6), figures(1e-2 / found["median"])]
+            rows.append([*row, f"{found.get('ratio', 1.0):.3g}"])
+    note = (
+        "\nMicroseconds for a frame; × real time: how many frames of 10 ms that makes "
+        f"in 10 ms; × {OURS}: its time by that of {OURS} without pruning, in turns.\n"
+    )
+    return _table(head, rows, words=3) + note
+
+
 def scaling(record) -> str:
     """A table over the steps and one over the sequences; nanoseconds a step."""
     threads = _threads(record["cases"])

@@ -61,22 +61,38 @@ static double work_of(const lstmc_ctc *call)
     return work;
 }
 
-int lstmc_ctc_loss(const lstmc_ctc *call)
+/* A kernel, with the workspace that it wants. */
+static int run(const lstmc_ctc *call, ptrdiff_t (*workspace)(const lstmc_ctc *, int),
+               int (*kernel)(const lstmc_ctc *, int, void *))
 {
-    CHECK(check_call(call));
     if (call->samples == 0)
         return LSTMC_OK;
     if (!call->loss)
         return LSTMC_NULL_ARRAY;
-    const Kernels *kernels = kernels_of(call->dtype);
     const int taken = take_threads(call->threads, work_of(call));
     const int threads = taken < call->samples ? taken : (int)call->samples;
     int status = LSTMC_NO_MEMORY;
-    void *workspace = take_memory((size_t)kernels->ctc_workspace(call, threads));
-    if (workspace) {
-        status = kernels->ctc_loss(call, threads, workspace);
-        give_memory(workspace);
+    void *memory = take_memory((size_t)workspace(call, threads));
+    if (memory) {
+        status = kernel(call, threads, memory);
+        give_memory(memory);
     }
     give_threads(taken);
     return status;
+}
+
+int lstmc_ctc_loss(const lstmc_ctc *call)
+{
+    CHECK(check_call(call));
+    const Kernels *kernels = kernels_of(call->dtype);
+    return run(call, kernels->loss_workspace, kernels->ctc_loss);
+}
+
+int lstmc_ctc_align(const lstmc_ctc *call)
+{
+    CHECK(check_call(call));
+    if (call->offsets[call->samples] > 0 && (!call->path || !call->probability))
+        return LSTMC_NULL_ARRAY;
+    const Kernels *kernels = kernels_of(call->dtype);
+    return run(call, kernels->align_workspace, kernels->ctc_align);
 }

@@ -43,9 +43,11 @@ typedef struct Kernels {
     double (*squared_norm)(const void *x, ptrdiff_t size);
     void (*dropout)(void *x, ptrdiff_t size, double rate, uint64_t seed,
                     uint64_t stream);
-    void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
-    ptrdiff_t (*ctc_workspace)(const lstmc_ctc *, int threads);
+    ptrdiff_t (*loss_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
+    ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
+    int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
+    void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -87,12 +87,9 @@ ALWAYS_INLINE vec copy_sign(vec size, vec x)
     return (vec)((ivec)size | ((ivec)x & sign));
 }
 
-/* 2^n into *scale and e^r - 1 as the value; |x| <= EXP_MAX or NaN. */
-ALWAYS_INLINE vec split_exp(vec x, vec *scale)
+/* e^r - 1 of |r| <= ln2 / 2 or NaN. */
+ALWAYS_INLINE vec exp_rest(vec r)
 {
-    const vec shifted = x * LOG2_E + ROUND;
-    const vec n = shifted - ROUND;
-    const vec r = (x - n * LN2_HI) - n * LN2_LO;
 #if LSTMC_F64
     vec q = splat(R(2.5113931895757030e-8));
     q = q * r + R(2.7625308178857614e-7);
@@ -111,9 +108,17 @@ ALWAYS_INLINE vec split_exp(vec x, vec *scale)
     q = q * r + R(0.16666542794073876);
     q = q * r + R(0.50000000620847118);
 #endif
+    return r + r * r * q;
+}
+
+/* 2^n into *scale and e^r - 1 as the value; |x| <= EXP_MAX or NaN. */
+ALWAYS_INLINE vec split_exp(vec x, vec *scale)
+{
+    const vec shifted = x * LOG2_E + ROUND;
+    const vec n = shifted - ROUND;
     /* The low bits of `shifted` are n: moved into the exponent they make 2^n. */
     *scale = (vec)(((ivec)shifted << EXPONENT) + ((bits)BIAS << EXPONENT));
-    return r + r * r * q;
+    return exp_rest((x - n * LN2_HI) - n * LN2_LO);
 }
 
 ALWAYS_INLINE vec exp_(vec x)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import pyplot
 from sklearn.exceptions import NotFittedError
 
-from lstmc import LSTMClassifier, LSTMRegressor
+from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
 from lstmc.display import LossCurveDisplay
 
 matplotlib.use("Agg")
@@ -64,6 +64,12 @@ def test_validation_loss_and_score(classifier):
     legend = display.ax_.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == labels
     assert len({line.get_color() for line in display.lines_}) == 3
+
+
+def test_transcribers_score_is_the_label_error_rate():
+    est = LSTMTranscriber(4, max_iter=2, early_stopping=True, random_state=0)
+    display = LossCurveDisplay.from_estimator(est.fit(X, [[k % 3] for k in range(40)]))
+    assert display.score_ax_.get_ylabel() == "1 - label error rate"
 
 
 def test_regressors_score_is_r2():

@@ -12,8 +12,8 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "lstmc"
 # Each may use what stands before it, never what stands after.
 C_ORDER = ["real", "vmath", "cell", "cells", "kernels", "lstmc"]
 PYTHON_ORDER = [
-    *("_core", "sequences", "layers", "truncation", "network", "model", "training"),
-    "estimators",
+    *("_core", "sequences", "layers", "truncation", "network", "levels", "model"),
+    *("transcription", "training", "estimators"),
 ]
 
 

@@ -7,7 +7,10 @@ import pytest
 HEAVY = ["sklearn", "scipy", "matplotlib", "rich", "joblib", "pandas", "torch"]
 
 
-@pytest.mark.parametrize("module", ["lstmc", "lstmc.layers", "lstmc.model_file"])
+@pytest.mark.parametrize(
+    "module",
+    ["lstmc", "lstmc.layers", "lstmc.model_file", "lstmc.loading", "lstmc.metrics"],
+)
 def test_numpy_alone(run_python, module):
     script = f"""
 import sys

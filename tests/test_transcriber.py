@@ -10,12 +10,11 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from transcripts import able, small, texts
 
 import lstmc
 from lstmc import LSTMClassifier, LSTMTranscriber, Sequences
 from lstmc.metrics import label_error_rate
-
-from transcripts import able, small, texts
 
 
 @pytest.fixture(autouse=True)
@@ -52,14 +51,14 @@ def test_learns_text(learned):
 
 
 def test_probabilities_are_those_of_the_blank_and_the_labels(learned):
-    est, X, y = learned
+    est, X, _ = learned
     for x, text, p, log_p in zip(
         X, est.predict(X), est.predict_proba(X), est.predict_log_proba(X)
     ):
         assert p.shape == (len(x), 4)
         np.testing.assert_allclose(p.sum(axis=1), 1)
         np.testing.assert_allclose(p, np.exp(log_p))
-        path = ["", *est.classes_][0:0] + [["", *est.classes_][k] for k in p.argmax(1)]
+        path = [["", *est.classes_][k] for k in p.argmax(axis=1)]
         runs = [c for k, c in enumerate(path) if k == 0 or c != path[k - 1]]
         assert "".join(runs) == text
 
@@ -67,8 +66,9 @@ def test_probabilities_are_those_of_the_blank_and_the_labels(learned):
 @pytest.mark.parametrize(
     ("shape", "labels"),
     [
-        ("".join, "abc"), (tuple, "abc"), (list, ["ah", "be", "see"]), (list, [7, 3, 9]),
-        (np.array, [7, 3, 9]), (tuple, [(1, 2), (1,), (3,)]), (list, [2.5, 1.5, 0.0]),
+        ("".join, "abc"), (tuple, "abc"), (list, ["ah", "be", "see"]),
+        (list, [7, 3, 9]), (np.array, [7, 3, 9]), (tuple, [(1, 2), (1,), (3,)]),
+        (list, [2.5, 1.5, 0.0]),
     ],
 )  # fmt: skip
 def test_labels_come_back_as_they_were(shape, labels):
@@ -129,15 +129,18 @@ def test_short_samples_are_an_error_that_lists_them_or_are_skipped():
     frames = [len(X[3]), len(X[11])]
     with pytest.raises(ValueError) as error:
         small().fit(X, y)
-    for k, n, needed in ((3, frames[0], 2 * frames[0] - 1), (11, frames[1], 2 * frames[1])):
+    for k, n, needed in (
+        (3, frames[0], 2 * frames[0] - 1),
+        (11, frames[1], 2 * frames[1]),
+    ):
         assert f"sample {k}: {n} frames, {needed} needed" in str(error.value)
-    with pytest.warns(UserWarning, match="skipped: .* sample 3: .* sample 11"):
+    with pytest.warns(UserWarning, match=r"skipped: .* sample 3: .* sample 11"):
         est = small(on_infeasible="skip").fit(X, y)
     rest = [k for k in range(20) if k not in (3, 11)]
     assert est.t_ == 3 * 18
     kept = small().fit([X[k] for k in rest], [y[k] for k in rest])
     assert bits(est, X) == bits(kept, X)
-    with pytest.raises(ValueError, match="sample 0: .* sample 1"):
+    with pytest.raises(ValueError, match=r"sample 0: .* sample 1"):
         small(on_infeasible="skip").fit(X[:2], ["a" * 99, "b" * 99])
 
 
@@ -161,14 +164,14 @@ def test_refuses_what_it_cannot_learn_from():
     with pytest.raises(ValueError, match="at least 1 label, got none"):
         est.fit(X, ["" for _ in y])
     bad = [*X[:4], np.full((5, 3), np.nan), *X[5:]]
-    with pytest.raises(ValueError, match="X: sequence 4, step 0, feature 0: .* NaN"):
+    with pytest.raises(ValueError, match=r"X: sequence 4, step 0, feature 0: .* NaN"):
         est.fit(bad, y)
     unknown = r"y: sample 1: expected labels among \['a', 'b', 'c'\], got 'q'"
     with pytest.raises(ValueError, match=unknown):
         est.fit(X, y, X_val=X[:2], y_val=["a", "bq"])
     with pytest.raises(ValueError, match=unknown):
         est.align(X[:2], ["a", "bq"])
-    with pytest.raises(ValueError, match="y: expected 2 label sequences .* got 1"):
+    with pytest.raises(ValueError, match=r"y: expected 2 label sequences .* got 1"):
         est.align(X[:2], ["a"])
     with pytest.raises(ValueError, match="n_best: expected 1 with 'best_path'"):
         est.decode(X, n_best=2)
@@ -199,7 +202,9 @@ def test_prediction_changes_nothing(learned):
     assert pickle.dumps(est.__dict__) == before
 
 
-@pytest.mark.parametrize("options", [{}, {"levels": (8, 5), "dtype": "float64"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"levels": (8, 5), "dtype": "float64"}], ids=str
+)
 def test_copies_give_the_same_bits(options, tmp_path):
     X, y = texts(40)
     y = (y, [len(text) * [0] for text in y]) if "levels" in options else y
@@ -327,6 +332,18 @@ def test_empty_sequences_of_frames_and_of_labels():
     assert est.predict(X)[3] == ""
     assert est.predict_proba(X)[3].shape == (0, 4)
     assert [x.shape for x in est.predict_proba([X[3]])] == [(0, 4)]
+
+
+@pytest.mark.parametrize("levels", [None, 2])
+def test_divergence_keeps_the_last_good_epoch(levels):
+    X, y = texts(20)
+    y = (y, y) if levels else y
+    est = small(warm_start=True, levels=levels).fit(X, y)
+    good = bits(est, X)
+    est.set_params(learning_rate_init=1e38, solver="sgd", max_grad_norm=None)
+    with pytest.raises(lstmc.DivergenceError, match="training diverged in epoch 1"):
+        est.fit(X, y)
+    assert bits(est, X) == good
 
 
 @pytest.mark.parametrize("cell", [facts["name"] for facts in lstmc.cells()])

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from transcripts import able, small, texts
 
 import lstmc
 from lstmc import LSTMTranscriber
-
-from transcripts import able, small, texts
 
 
 @pytest.fixture(scope="module", params=[{}, {"levels": 2, "num_layers": 2}], ids=str)
@@ -79,9 +78,9 @@ def test_refuses_what_it_cannot_hear(learned):
     est, X = learned
     stream = est.stream()
     stream.push(X[0][:5])
-    with pytest.raises(ValueError, match="frames: .* 2 features, expected 3"):
+    with pytest.raises(ValueError, match=r"frames: .* 2 features, expected 3"):
         stream.push(X[0][:, :2])
-    with pytest.raises(ValueError, match="frames: .* NaN"):
+    with pytest.raises(ValueError, match=r"frames: .* NaN"):
         stream.push(np.full((1, 3), np.nan))
     with pytest.raises(ValueError, match="time: expected None"):
         stream.push(X[0][5:], time=np.ones(len(X[0]) - 5))

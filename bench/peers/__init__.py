@@ -12,14 +12,15 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training", "stream", "checkpoint", "fit"),
+    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "decode"),
     "torch": ("inference", "training", "stream", "fit"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
     "xlstm": ("training",),
+    "pyctcdecode": ("decode",),
 }
 # Kinds and variants that have a file of their own.
-FILES = {"stream": "_stream", "fit": "_fit", "loop": "_cells"}
+FILES = {"stream": "_stream", "fit": "_fit", "decode": "_decode", "loop": "_cells"}
 
 
 def can(peer: str, kind: str) -> bool:

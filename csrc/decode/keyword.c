@@ -6,8 +6,8 @@
  *
  * The first frame of its last label completes it; what comes after is free, as is what
  * comes before. The sum over the window's frames of what completes there is the number
- * of occurrences to be expected, were frames independent as CTC has them. Each window is
- * summed by itself, so that its score does not depend on how frames came in.
+ * of occurrences to be expected, were frames independent as CTC has them. Each window
+ * is summed by itself, so that its score does not depend on how frames came in.
  *
  * Fernandez, Graves, Schmidhuber: An application of recurrent neural networks to
  * discriminative keyword spotting. ICANN 2007. */

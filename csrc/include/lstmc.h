@@ -263,17 +263,22 @@ typedef struct {
     const double *weight; /* (samples) of the gradient; NULL: ones */
     double *loss; /* (samples) without the weight; inf: the labels cannot be */
     void *gradient; /* as logits, zeros where the loss is inf; NULL: not wanted */
+    /* of an alignment, undefined where the loss is inf */
+    int32_t *path; /* (steps of all samples) classes */
+    double *probability; /* (steps of all samples) of the path's class */
     int threads; /* 0: the default */
     int (*poll)(void *data); /* as in lstmc_call */
     void *poll_data;
 } lstmc_ctc;
 
 LSTMC_API int lstmc_ctc_loss(const lstmc_ctc *);
+/* The best alignment; the loss is minus the log of its probability. */
+LSTMC_API int lstmc_ctc_align(const lstmc_ctc *);
 
 /* --- labels ---------------------------------------------------------------------- */
 
 /* The fewest edits that turn the labels a into b: edits (3) insertions, deletions and
- * substitutions, of which there are as many as there can be. row: scratch, (n_b + 1). */
+ * substitutions, of which there are as many as can be. row: scratch, (n_b + 1). */
 LSTMC_API int lstmc_count_edits(const int32_t *a, ptrdiff_t n_a, const int32_t *b,
                                 ptrdiff_t n_b, int64_t *row, int64_t *edits);
 

@@ -112,8 +112,8 @@ typedef struct {
 } lstmc_search;
 
 /* Hypothesis r of sample j: labels and words (best * steps) from best * offsets[j] + r
- * times its frames on; scores (samples, best) and counts (samples, best, 2) of labels and
- * words, -1: there is none. */
+ * times its frames on; scores (samples, best) and counts (samples, best, 2) of labels
+ * and words, -1: there is none. */
 LSTMC_API int lstmc_prefix_beam(const lstmc_frames *, const lstmc_search *,
                                 int32_t *labels, int32_t *words, ptrdiff_t *counts,
                                 double *scores);

@@ -282,7 +282,9 @@ const Kernels NAME(kernels) = {
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
     .dropout = NAME(dropout),
-    .log_softmax = NAME(log_softmax),
-    .ctc_workspace = NAME(ctc_workspace),
+    .loss_workspace = NAME(loss_workspace),
     .ctc_loss = NAME(ctc_loss),
+    .align_workspace = NAME(align_workspace),
+    .ctc_align = NAME(ctc_align),
+    .log_softmax = NAME(log_softmax),
 };

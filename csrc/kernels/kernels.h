@@ -284,13 +284,11 @@ double NAME(squared_norm)(const void *x, idx size);
 void NAME(dropout)(void *x, idx size, double rate, uint64_t seed, uint64_t stream);
 /* out (rows, classes): log probabilities. */
 void NAME(log_softmax)(const void *x, double *out, idx rows, idx classes);
-/* d = weight (softmax(x) - smoothing / classes), NULL: not wanted; returns the log of
- * the sum of e^x, NaN if a number is one, is inf, or if all are -inf. */
-double NAME(softmax)(const real *x, real *d, idx classes, double weight,
-                     double smoothing);
 /* See dispatch.h. */
-idx NAME(ctc_workspace)(const lstmc_ctc *, int threads);
+idx NAME(loss_workspace)(const lstmc_ctc *, int threads);
 int NAME(ctc_loss)(const lstmc_ctc *, int threads, void *workspace);
+idx NAME(align_workspace)(const lstmc_ctc *, int threads);
+int NAME(ctc_align)(const lstmc_ctc *, int threads, void *workspace);
 /* The four random numbers of a block of a stream. */
 void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[4]);
 

@@ -8,9 +8,9 @@
  * A number is m 2^e, both doubles, e an integer. Plain rescaling by frames loses states
  * that matter later, and logarithms cost an exp for each term; here a sum takes the
  * greater e, and the other m is divided by a power of two, which is made from bits. At
- * a step m grows by less than 6 and shrinks by less than sqrt(2), so that it may wait
- * for CALM steps until it is brought back to 1 <= m < 2; what a sum drops, 2^1023 below,
- * is still nothing then. Zero is a number whose e is hopeless, whatever its m. */
+ * a step m grows by less than 6 times and shrinks by less than sqrt(2), so that it may
+ * wait for CALM steps until it is brought back to 1 <= m < 2: what a sum drops, 2^1023
+ * below, is still nothing then. A number whose e is hopeless is zero, whatever its m. */
 #include "trellis.h"
 
 #include <float.h>
@@ -77,34 +77,36 @@ ALWAYS_INLINE Number calm(Number x)
                     x.e + ((vec)((ivec)splat(ROUND) + k) - ROUND)};
 }
 
-/* The lanes move up by one: the last of `before` comes in. */
-ALWAYS_INLINE vec move_up(vec before, vec x)
+/* Lanes of two vectors on end, by number. */
+#if defined(__clang__)
+#define PICK(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define PICK(x, y, ...) __builtin_shuffle(x, y, (ivec){__VA_ARGS__})
+#endif
+
+/* The lanes move up by one: the last of `before` comes in; or down. */
+#if VECTOR == 64
+#define MOVE_UP(before, x) PICK(before, x, 7, 8, 9, 10, 11, 12, 13, 14)
+#define MOVE_DOWN(x, after) PICK(x, after, 1, 2, 3, 4, 5, 6, 7, 8)
+#elif VECTOR == 32
+#define MOVE_UP(before, x) PICK(before, x, 3, 4, 5, 6)
+#define MOVE_DOWN(x, after) PICK(x, after, 1, 2, 3, 4)
+#else
+#define MOVE_UP(before, x) PICK(before, x, 1, 2)
+#define MOVE_DOWN(x, after) PICK(x, after, 1, 2)
+#endif
+
+ALWAYS_INLINE Number move_up(Number before, Number x)
 {
-    vec out;
-    double lanes[2 * LANES];
-    memcpy(lanes, &before, sizeof before);
-    memcpy(lanes + LANES, &x, sizeof x);
-    memcpy(&out, lanes + LANES - 1, sizeof out);
-    return out;
+    return (Number){MOVE_UP(before.m, x.m), MOVE_UP(before.e, x.e)};
 }
 
-ALWAYS_INLINE vec move_down(vec x, vec after)
+ALWAYS_INLINE Number move_down(Number x, Number after)
 {
-    vec out;
-    double lanes[2 * LANES];
-    memcpy(lanes, &x, sizeof x);
-    memcpy(lanes + LANES, &after, sizeof after);
-    memcpy(&out, lanes + 1, sizeof out);
-    return out;
+    return (Number){MOVE_DOWN(x.m, after.m), MOVE_DOWN(x.e, after.e)};
 }
 
 ALWAYS_INLINE Number nothing(void) { return (Number){splat(1), splat(NEVER)}; }
-
-static void clear_row(double *row, idx width)
-{
-    for (idx k = 0; k < width; k += LANES)
-        keep_number(row, width, k, nothing());
-}
 
 /* --- memory ---------------------------------------------------------------------- */
 
@@ -130,36 +132,34 @@ void NAME(lay_out_trellis)(Trellis *s, Arena *arena)
     s->width = panels_of(s->labels + 1) * PANEL;
     s->block = block_steps(s->steps, s->width);
     s->skip = take(arena, s->width + PANEL, sizeof(double));
+    s->real = take(arena, s->width, sizeof(double));
     s->start = take(arena, count_blocks(s) * 4 * s->width, sizeof(double));
     s->alpha = take(arena, s->block * 4 * s->width, sizeof(double));
     s->emission = take(arena, s->block * 2 * s->width, sizeof(double));
     s->blank = take(arena, s->block * 2, sizeof(double));
     s->beta = take(arena, 4 * s->width, sizeof(double));
-    s->posterior = take(arena, s->width, sizeof(double));
+    s->posterior = take(arena, BATCH * s->width, sizeof(double));
     s->norm = take(arena, s->steps, sizeof(double));
 }
 
-/* The alphas before the block of step t. */
-static double *start_of(const Trellis *s, idx t)
+/* Four rows of zeros, but for state u of the blanks and of the labels. */
+static void clear_states(double *row, idx width, idx blank, idx label)
 {
-    return s->start + t / s->block * 4 * s->width;
+    for (idx k = 0; k < width; ++k) {
+        row[k] = row[2 * width + k] = 1;
+        row[width + k] = k == blank ? 0 : NEVER;
+        row[3 * width + k] = k == label ? 0 : NEVER;
+    }
 }
-
-static double *labels_of(const Trellis *s, double *row) { return row + 2 * s->width; }
 
 void NAME(open_trellis)(Trellis *s, const int32_t *labels)
 {
-    const idx last = s->labels;
     for (idx u = 0; u < s->width + PANEL; ++u)
-        s->skip[u] = u > 0 && u < last && labels[u] != labels[u - 1] ? 0 : NEVER;
-    clear_row(s->start, s->width);
-    clear_row(labels_of(s, s->start), s->width);
-    s->start[s->width] = 0;
-    clear_row(s->beta, s->width);
-    clear_row(labels_of(s, s->beta), s->width);
-    s->beta[s->width + last] = 0;
-    if (last > 0)
-        labels_of(s, s->beta)[s->width + last - 1] = 0;
+        s->skip[u] = u > 0 && u < s->labels && labels[u] != labels[u - 1] ? 0 : NEVER;
+    for (idx u = 0; u < s->width; ++u)
+        s->real[u] = u < s->labels ? 0 : NEVER;
+    clear_states(s->start, s->width, 0, NONE);
+    clear_states(s->beta, s->width, s->labels, s->labels - 1);
 }
 
 /* --- forward --------------------------------------------------------------------- */
@@ -169,52 +169,59 @@ ALWAYS_INLINE Number emit(vec x, double norm)
 {
     const vec z = max_(splat(LEAST), (x - norm) * LOG2_E);
     const vec e = (z + ROUND) - ROUND;
-    vec scale; /* 1: the argument is below ln2 / 2 */
-    const vec y = split_exp((z - e) * LN2, &scale);
-    const ivec impossible = x < -DBL_MAX;
-    return (Number){y + R(1), choose(impossible, splat(NEVER), e)};
+    const vec m = exp_rest((z - e) * LN2) + R(1);
+    return (Number){m, choose(x < -DBL_MAX, splat(NEVER), e)};
 }
 
-static void emit_row(const Trellis *s, idx t)
+static Number emit_blank(const Trellis *s, idx slot, double norm)
 {
-    double *row = emission_of(s, t), *blank = s->blank + t % s->block * 2;
-    const double norm = s->norm[t];
-    for (idx k = 0; k < s->width; k += LANES)
-        keep_number(row, s->width, k, emit(load(row + k), norm));
-    blank[0] = row[s->labels];
-    blank[1] = row[s->width + s->labels];
-    for (idx u = s->labels; u < s->width; ++u)
-        row[s->width + u] = NEVER;
+    const Number out = emit(splat(s->emission[slot * 2 * s->width + s->labels]), norm);
+    s->blank[2 * slot] = out.m[0];
+    s->blank[2 * slot + 1] = out.e[0];
+    return out;
 }
 
-ALWAYS_INLINE Number blank_of(const Trellis *s, idx t)
+/* A step from four rows to four rows; y: in mantissas logits, then emissions. */
+static void step_forward(const Trellis *s, const double *from, double *to, double *y,
+                         double norm, Number blank, int rest)
 {
-    const double *blank = s->blank + t % s->block * 2;
-    return (Number){splat(blank[0]), splat(blank[1])};
-}
-
-void NAME(step_forward)(const Trellis *s, idx t)
-{
-    const idx width = s->width, slot = t % s->block;
-    double *to = s->alpha + slot * 4 * width;
-    const double *from = slot ? to - 4 * width : start_of(s, t);
-    emit_row(s, t);
-    const Number blank = blank_of(s, t);
-    const int rest = (t + 1) % CALM == 0;
+    const idx width = s->width;
+    const double *skip = s->skip, *own = s->real;
     Number before = nothing();
     for (idx k = 0; k < width; k += LANES) {
-        Number b = number_of(from, width, k), l = number_of(from + 2 * width, width, k);
-        Number last = {move_up(before.m, l.m), move_up(before.e, l.e)};
+        const Number b = number_of(from, width, k),
+                     l = number_of(from + 2 * width, width, k);
+        Number last = move_up(before, l), now = emit(load(y + k), norm);
         before = l;
-        const Number y = number_of(emission_of(s, t), width, k);
+        now.e += load(own + k);
+        keep_number(y, width, k, now);
         const Number b1 = times(blank, plus(b, last));
-        last.e += load(s->skip + k);
-        const Number l1 = times(y, plus_two(l, b, last));
+        last.e += load(skip + k);
+        const Number l1 = times(now, plus_two(l, b, last));
         keep_number(to, width, k, rest ? calm(b1) : b1);
         keep_number(to + 2 * width, width, k, rest ? calm(l1) : l1);
     }
-    if (slot == s->block - 1 && t + 1 < s->steps)
-        memcpy(start_of(s, t + 1), to, (size_t)(4 * width) * sizeof(double));
+}
+
+/* The alphas before the block of step t. */
+static double *start_of(const Trellis *s, idx t)
+{
+    return s->start + t / s->block * 4 * s->width;
+}
+
+void NAME(run_forward)(const Trellis *s, idx t, idx until)
+{
+    const idx width = s->width;
+    for (; t < until; ++t) {
+        const idx slot = t % s->block;
+        double *to = s->alpha + slot * 4 * width;
+        const Number blank = emit_blank(s, slot, s->norm[t]);
+        step_forward(s, slot ? to - 4 * width : start_of(s, t), to,
+                     s->emission + slot * 2 * width, s->norm[t], blank,
+                     (t + 1) % CALM == 0);
+        if (slot == s->block - 1 && t + 1 < s->steps)
+            memcpy(start_of(s, t + 1), to, (size_t)(4 * width) * sizeof(double));
+    }
 }
 
 static Number scalar(const double *row, idx width, idx u)
@@ -239,42 +246,52 @@ double NAME(close_trellis)(Trellis *s)
 
 /* --- backward -------------------------------------------------------------------- */
 
-ALWAYS_INLINE vec posterior(const Trellis *s, Number alpha, Number beta)
+/* over: 1 / p. */
+ALWAYS_INLINE vec posterior_of(Number alpha, Number beta, Number over)
 {
-    const vec m = alpha.m * beta.m * (1 / s->mantissa);
-    return m * power(alpha.e + beta.e - s->exponent);
+    return alpha.m * beta.m * over.m * power(alpha.e + beta.e + over.e);
 }
 
-double NAME(step_backward)(const Trellis *s, idx t)
+/* From the betas of a step to those of the step before; out: posteriors of labels, and
+ * behind them of the blank. */
+static void step_backward(const Trellis *s, const double *alpha, const double *y,
+                          Number blank, double *out, int rest)
 {
     const idx width = s->width;
-    const double *alpha = s->alpha + t % s->block * 4 * width;
+    const double *skip = s->skip;
     double *beta = s->beta;
-    const Number blank = blank_of(s, t);
-    const int rest = t % CALM == 0;
+    const Number over = {splat(1 / s->mantissa), splat(-s->exponent)};
     Number b_after = nothing(), l_after = nothing();
     vec sum = {0};
     for (idx k = width - LANES; k >= 0; k -= LANES) {
         const Number b = number_of(beta, width, k),
                      l = number_of(beta + 2 * width, width, k);
-        sum += posterior(s, number_of(alpha, width, k), b);
-        store(s->posterior + k,
-              posterior(s, number_of(alpha + 2 * width, width, k), l));
-        const Number b1 = times(b, blank),
-                     l1 = times(l, number_of(emission_of(s, t), width, k));
-        const Number b_next = {move_down(b1.m, b_after.m), move_down(b1.e, b_after.e)};
-        Number l_next = {move_down(l1.m, l_after.m), move_down(l1.e, l_after.e)};
-        l_next.e += *(const loose *)(s->skip + k + 1);
+        sum += posterior_of(number_of(alpha, width, k), b, over);
+        store(out + k, posterior_of(number_of(alpha + 2 * width, width, k), l, over));
+        const Number b1 = times(b, blank), l1 = times(l, number_of(y, width, k));
+        const Number b_next = move_down(b1, b_after);
+        Number l_next = move_down(l1, l_after);
+        l_next.e += *(const loose *)(skip + k + 1);
         b_after = b1;
         l_after = l1;
         const Number b0 = plus(b1, l1), l0 = plus_two(l1, b_next, l_next);
         keep_number(beta, width, k, rest ? calm(b0) : b0);
         keep_number(beta + 2 * width, width, k, rest ? calm(l0) : l0);
     }
-    double out = 0;
+    double all = 0;
     for (idx j = 0; j < LANES; ++j)
-        out += sum[j];
-    return out;
+        all += sum[j];
+    out[s->labels] = all;
+}
+
+void NAME(run_backward)(const Trellis *s, idx t, idx until)
+{
+    for (idx k = until - 1; k >= t; --k) {
+        const idx slot = k % s->block;
+        step_backward(s, s->alpha + slot * 4 * s->width,
+                      s->emission + slot * 2 * s->width, scalar(s->blank, 1, 2 * slot),
+                      s->posterior + (k - t) * s->width, k % CALM == 0);
+    }
 }
 
 #endif

@@ -92,6 +92,8 @@ cdef extern from "lstmc.h" nogil:
         const double *weight
         double *loss
         void *gradient
+        int *path
+        double *probability
         int threads
         int (*poll)(void *) noexcept
         void *poll_data
@@ -125,6 +127,7 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_dropout(int, void *, Py_ssize_t, double, unsigned long long,
                       unsigned long long)
     int lstmc_ctc_loss(const lstmc_ctc *)
+    int lstmc_ctc_align(const lstmc_ctc *)
     int lstmc_count_edits(const int32_t *, Py_ssize_t, const int32_t *, Py_ssize_t,
                           int64_t *, int64_t *)
     int lstmc_choose_target(const char *)

@@ -113,6 +113,113 @@ def ctc_loss(
     gradient: np.ndarray | None,
     threads: int = 0,
 ) -> bool: ...
+def ctc_align(
+    logits: np.ndarray,
+    offsets: np.ndarray,
+    labels: np.ndarray,
+    label_offsets: np.ndarray,
+    blank: int,
+    loss: np.ndarray,
+    path: np.ndarray,
+    probability: np.ndarray,
+    threads: int = 0,
+) -> bool: ...
+def softmax(x: np.ndarray, out: np.ndarray, in_logarithms: bool) -> None: ...
+def best_path(
+    x: np.ndarray,
+    offsets: np.ndarray,
+    blank: int,
+    threads: int,
+    labels: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    confidences: np.ndarray,
+    counts: np.ndarray,
+    scores: np.ndarray,
+) -> None: ...
+
+class NGramTable:
+    def __init__(
+        self,
+        first: np.ndarray,
+        label: np.ndarray,
+        score: np.ndarray,
+        backoff: np.ndarray,
+        suffix: np.ndarray,
+        next_: np.ndarray,
+        unknown: float,
+        start: int,
+        end: int,
+    ) -> None: ...
+    def score(self, state: int, number: int) -> tuple[float, int]: ...
+
+class LexiconTable:
+    def __init__(
+        self,
+        first: np.ndarray,
+        label: np.ndarray,
+        first_word: np.ndarray,
+        word: np.ndarray,
+        separator: int,
+        words: int,
+        bonus: np.ndarray | None = None,
+        partial: np.ndarray | None = None,
+    ) -> None: ...
+
+class HotwordTable:
+    def __init__(
+        self,
+        first: np.ndarray,
+        label: np.ndarray,
+        suffix: np.ndarray,
+        bonus: np.ndarray,
+        partial: np.ndarray,
+    ) -> None: ...
+
+def prefix_beam(
+    x: np.ndarray,
+    offsets: np.ndarray,
+    blank: int,
+    threads: int,
+    beam: int,
+    best: int,
+    label_threshold: float,
+    beam_threshold: float,
+    alpha: float,
+    beta: float,
+    model: Any,
+    number: np.ndarray | None,
+    lexicon: LexiconTable | None,
+    hotwords: HotwordTable | None,
+    labels: np.ndarray,
+    words: np.ndarray,
+    counts: np.ndarray,
+    scores: np.ndarray,
+) -> None: ...
+def prefix_search(
+    x: np.ndarray,
+    offsets: np.ndarray,
+    blank: int,
+    threads: int,
+    threshold: float,
+    limit: int,
+    labels: np.ndarray,
+    counts: np.ndarray,
+    scores: np.ndarray,
+    whole: np.ndarray,
+) -> None: ...
+def keyword_scores(
+    y: np.ndarray,
+    history: int,
+    blank: int,
+    window: int,
+    labels: np.ndarray,
+    offsets: np.ndarray,
+    scratch: np.ndarray,
+    scores: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+) -> None: ...
 def count_edits(
     a: np.ndarray,
     a_offsets: np.ndarray,

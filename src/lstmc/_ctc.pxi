@@ -53,3 +53,26 @@ def ctc_loss(const real[:, ::1] logits, const Py_ssize_t[::1] offsets,
         return False
     check(status)
     return True
+
+
+def ctc_align(const real[:, ::1] logits, const Py_ssize_t[::1] offsets,
+              const int[::1] labels, const Py_ssize_t[::1] label_offsets, int blank,
+              double[::1] loss, int[::1] path, double[::1] probability,
+              int threads=0):
+    """As `ctc_loss`, of the best alignment: classes and their probabilities."""
+    cdef lstmc_ctc call
+    cdef int status
+    cdef Py_ssize_t steps = logits.shape[0]
+    fill_ctc[real](&call, logits, offsets, labels, label_offsets, blank, threads)
+    sizes = (loss.shape[0], path.shape[0], probability.shape[0])
+    expect(sizes == (call.samples, steps, steps), "sizes", sizes,
+           (call.samples, steps, steps))
+    call.loss = &loss[0]
+    call.path = &path[0] if steps > 0 else NULL
+    call.probability = &probability[0] if steps > 0 else NULL
+    with nogil:
+        status = lstmc_ctc_align(&call)
+    if status == LSTMC_NOT_FINITE:
+        return False
+    check(status)
+    return True

@@ -292,8 +292,8 @@ def keyword_scores(const double[:, ::1] y, Py_ssize_t history, int blank,
     cdef lstmc_keywords keywords
     cdef int status
     cdef Py_ssize_t k, rows = y.shape[0] - history, count = offsets.shape[0] - 1
-    for shape in ((scores.shape[0], scores.shape[1]), (starts.shape[0], starts.shape[1]),
-                  (ends.shape[0], ends.shape[1])):
+    for shape in ((scores.shape[0], scores.shape[1]),
+                  (starts.shape[0], starts.shape[1]), (ends.shape[0], ends.shape[1])):
         expect(shape == (rows, count), "scores", shape, (rows, count))
     expect(count > 0 and offsets[0] == 0 and offsets[count] == labels.shape[0],
            "offsets", count, "those of the labels")

@@ -8,7 +8,8 @@ from .sequences import Sequences
 
 BLANK = "0.6"  # grey
 SHOWN = 0.05  # labels that are nowhere as probable as this have no line
-STRIP = (1.09, 0.1)  # where the bands lie, and how high they are
+QUIET = 0.002  # less is no line's height
+STRIP = (1.15, 0.11)  # where the bands lie, and how high they are
 
 
 class CTCAlignmentDisplay:
@@ -117,15 +118,17 @@ class CTCAlignmentDisplay:
         Raises
         ------
         ValueError
-            If the posteriors have not one column more than there are classes.
+            If the posteriors have not one column more than there are classes, or no
+            frame.
         ImportError
             If matplotlib is not installed.
         """
         posteriors, classes = np.asarray(posteriors, float), [*classes]
-        if posteriors.ndim != 2 or posteriors.shape[1] != len(classes) + 1:
+        columns = len(classes) + 1
+        if posteriors.shape[1:] != (columns,) or len(posteriors) == 0:
             raise ValueError(
-                f"posteriors: expected shape (n_frames, {len(classes) + 1}), the blank "
-                f"and {len(classes)} classes, got {posteriors.shape}"
+                f"posteriors: expected shape (n_frames >= 1, {columns}), the blank and "
+                f"{len(classes)} classes, got {posteriors.shape}"
             )
         return cls(
             posteriors=posteriors, classes=classes, alignment=alignment,
@@ -189,10 +192,14 @@ class CTCAlignmentDisplay:
         p = self.posteriors
         style = {"color": BLANK, "linewidth": 1, "linestyle": (0, (3, 2)), "zorder": 1}
         (self.lines_[None],) = ax.plot(frames, p[:, 0], label="blank", **style)
+        self._note("blank", p[-1, 0])
         for k, color in colors.items():
             ax.fill_between(frames, p[:, k + 1], color=color, alpha=0.18, linewidth=0)
+            # Where a label is not heard, its line would only colour the axis.
+            loud = np.convolve(p[:, k + 1] > QUIET, [1, 1, 1], "same") > 0
+            heard = np.where(loud, p[:, k + 1], np.nan)
             name = str(self.classes[k])
-            (line,) = ax.plot(frames, p[:, k + 1], color=color, label=name, zorder=2)
+            (line,) = ax.plot(frames, heard, color=color, label=name, zorder=2)
             self.lines_[self.classes[k]] = line
         self.texts_ = [
             ax.annotate(
@@ -202,15 +209,17 @@ class CTCAlignmentDisplay:
             )
             for k, t in self._spikes()
         ]  # fmt: skip
-        low, height = STRIP[0] + 0.06, STRIP[1]
+        low, height = STRIP
         self.bands_ = [
-            self._band(start, end, low, height, colors[self.classes.index(label)], label)
-            for label, start, end in self._aligned()
+            self._band(frames, low, height, colors[self.classes.index(label)], label)
+            for label, frames in self._aligned()
         ]
         for band in self.bands_:
             left, right = band.get_x(), band.get_x() + band.get_width()
             ax.axvspan(left, right, color=band.get_facecolor(), alpha=0.08, linewidth=0)
-        ax.set_ylim(0, low + height if self.bands_ else low)
+        if self.bands_:
+            self._note("aligned", low + height / 2)
+        ax.set_ylim(0, low + height + 0.01 if self.bands_ else low)
         ax.set_yticks([0, 0.5, 1])
         ax.spines["left"].set_bounds(0, 1)
         ax.set_ylabel("probability", y=0.5 / ax.get_ylim()[1])
@@ -220,7 +229,7 @@ class CTCAlignmentDisplay:
 
         ax, unit, p = self.ax_, self.frame_length or 1, self.posteriors
         picture = colormaps["Blues"](p.T)  # (n_labels + 1, n_frames, 4)
-        picture[0] = colormaps["Greys"](0.6 * p[:, 0])
+        picture[0] = colormaps["Greys"](0.45 * p[:, 0])
         ends = (-0.5 * unit, (len(p) - 0.5) * unit)
         self.image_ = ax.imshow(
             picture, aspect="auto", origin="lower", interpolation="nearest",
@@ -234,24 +243,32 @@ class CTCAlignmentDisplay:
             for k, t in self._spikes()
         ]  # fmt: skip
         self.bands_ = [
-            self._band(start, end, self.classes.index(label) + 0.5, 1, "C1")
-            for label, start, end in self._aligned()
+            self._band(frames, self.classes.index(label) + 0.5, 1, "C1")
+            for label, frames in self._aligned()
         ]
         ax.set_yticks(range(p.shape[1]), ["blank", *map(str, self.classes)])
         ax.tick_params(axis="y", length=0)
 
-    def _aligned(self):
-        """Label, first frame and end of each band."""
-        if self.alignment is None:
-            return []
-        return zip(self.alignment.labels, self.alignment.starts, self.alignment.ends)
+    def _note(self, text, height):
+        """Say on the right of the frame what lies at that height."""
+        self.ax_.annotate(
+            text, (1, height), (5, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", va="center", color="0.45", fontsize="small",
+        )  # fmt: skip
 
-    def _band(self, start, end, low, height, color, label=None):
+    def _aligned(self):
+        """Label and (first frame, end) of each band."""
+        found = self.alignment
+        if found is None:
+            return []
+        return zip(found.labels, zip(found.starts, found.ends))
+
+    def _band(self, frames, low, height, color, label=None):
         """A rectangle over frames; named ones are filled, others framed."""
         from matplotlib.patches import Rectangle
 
         unit = self.frame_length or 1
-        left, width = (start - 0.5) * unit, (end - start) * unit
+        left, width = (frames[0] - 0.5) * unit, (frames[1] - frames[0]) * unit
         band = Rectangle((left, low), width, height, color=color, linewidth=0)
         if label is None:
             band.set(fill=False, linewidth=1.5)

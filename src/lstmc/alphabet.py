@@ -5,7 +5,9 @@ Numbers start at 1: 0 is the blank of connectionist temporal classification.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -80,12 +82,39 @@ class Alphabet:
                 ) from None
         return Labels.from_lists(coded)
 
+    def number_options(self, options):
+        """Return options of `ctc.prefix_beam` with numbers in place of labels."""
+        from .ctc import Lexicon
+
+        labels = self.classes.tolist()
+        options = options | {"names": [None, *labels]}
+        lexicon, hotwords = options.get("lexicon"), options.get("hotwords")
+        if lexicon is not None and not isinstance(lexicon, Lexicon):
+            words = [*lexicon]
+            spellings = [*lexicon.values()] if isinstance(lexicon, Mapping) else words
+            numbers = self.encode(spellings, "lexicon").level(0)
+            parts = {"separator": labels.index(" ") + 1} if " " in labels else {}
+            lexicon = options["lexicon"] = Lexicon(zip(words, numbers), **parts)
+        if isinstance(hotwords, Mapping):
+            options["hotwords"] = {
+                self._number_hotword(key, lexicon): bonus
+                for key, bonus in hotwords.items()
+            }
+        return options
+
+    def _number_hotword(self, key, lexicon):
+        if lexicon is not None and key in lexicon:
+            return key
+        spelling = (key,) if key in self.classes.tolist() else key
+        return tuple(self.encode([spelling], "hotwords").level(0)[0].tolist())
+
     def decode(self, numbers):
         """Return sequences of labels, in their form, for arrays of their numbers."""
         if self.form == "array":
             return [self.classes[part - 1] for part in numbers]
         labels = [None, *self.classes.tolist()]
-        shape = {"text": "".join, "tuple": tuple, "list": list}[self.form]
+        shapes: dict[str, Any] = {"text": "".join, "tuple": tuple, "list": list}
+        shape = shapes[self.form]
         return [shape([labels[k] for k in part.tolist()]) for part in numbers]
 
 

@@ -5,6 +5,9 @@ from .alignment_display import CTCAlignmentDisplay
 
 __all__ = ["CTCAlignmentDisplay", "LossCurveDisplay"]
 
+# Of classifiers, regressors; transcribers are neither.
+SCORES = {"classifier": "accuracy", "regressor": "R²"}
+
 
 class LossCurveDisplay:
     """How loss and score changed from epoch to epoch.
@@ -99,15 +102,16 @@ class LossCurveDisplay:
         >>> len(display.lines_[0].get_xdata())
         5
         """
-        from sklearn.base import is_classifier
+        from sklearn.utils import get_tags
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(estimator, "loss_curve_")
+        kind = get_tags(estimator).estimator_type
         return cls(
             loss_curve=estimator.loss_curve_,
             validation_loss_curve=estimator.validation_loss_curve_,
             validation_scores=estimator.validation_scores_,
-            score_name="accuracy" if is_classifier(estimator) else "R²",
+            score_name=SCORES.get(kind, "1 - label error rate"),
         ).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):

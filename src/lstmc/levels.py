@@ -19,6 +19,7 @@ import numpy as np
 
 from .layers.layer import aligned
 from .network import UNDRAWN, Network, whole_lines
+from .sequences import Sequences
 
 # Seeds of noise lie so far apart from level to level that they never meet.
 SEED_STRIDE = 1 << 40
@@ -117,7 +118,7 @@ class LevelNetwork:
 
     def apply(self, x, *, time=None, static=None, threads=0):
         """Return the logits of each level at each step: a list of `Sequences`."""
-        found = []
+        found: list[Sequences] = []
         for stage in self.stages:
             if found:
                 x = softmax(found[-1])
@@ -133,7 +134,8 @@ class LevelNetwork:
         As in `Network`; ``loss`` takes and returns a list with an entry a level.
         """
         seed, stream = dropout_key
-        logits, tapes, probabilities = [], [], []
+        logits: list[Sequences] = []
+        tapes, probabilities = [], []
         for k, stage in enumerate(self.stages):
             if k > 0:
                 probabilities.append(softmax(logits[-1]))

@@ -8,7 +8,7 @@ of all samples is empty, the edits are divided by 1.
 from __future__ import annotations
 
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,7 +117,8 @@ def label_edits(true, predicted):
     edits = np.zeros((len(true), 3), np.int64)
     row = np.empty(predicted.lengths(0).max(initial=0) + 1, np.int64)
     _core.count_edits(flat, offsets, other, other_offsets, row, edits)
-    return Edits(*edits.T, true.lengths(0))
+    insertions, deletions, substitutions = edits.T
+    return Edits(insertions, deletions, substitutions, true.lengths(0))
 
 
 def label_error_rate(y_true, y_pred, *, sample_weight=None):
@@ -184,7 +185,7 @@ def character_error_rate(y_true, y_pred, *, sample_weight=None):
     Examples
     --------
     >>> from lstmc.metrics import character_error_rate
-    >>> character_error_rate(["abcd"], ["abd"])
+    >>> character_error_rate(["abcd"], ["acd"])
     0.25
     """
     _check_text(y_true, y_pred)
@@ -214,7 +215,7 @@ def _number_text(*lists):
 
 def _number_labels(*lists):
     """Labels by the order of their first occurrence in any of the lists."""
-    numbers = {}
+    numbers: dict[Any, int] = {}
     for name, y in zip(("y_true", "y_pred"), lists):
         coded = []
         for k, labels in enumerate(y):

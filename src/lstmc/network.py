@@ -303,7 +303,9 @@ class Network:
         if rate:
             seed, stream = tape.dropout_key
             _core.dropout(d_features.ravel(), rate, seed + 1, stream)
-        dy, dstate = self._pull_pool(tape.x, tape.y, tape.state, tape.pooled, d_features)
+        dy, dstate = self._pull_pool(
+            tape.x, tape.y, tape.state, tape.pooled, d_features
+        )
         dx, _ = tape.way.pull(
             tape.recurrent, dy, dstate, self.gradient[self._parts[recurrent]],
             input_gradient=input_gradient, threads=threads,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from .alphabet import FORMS, Alphabet
-from .labels import Labels, best_labels
+from .labels import best_labels
 from .levels import softmax
 from .model import Model, classes_from_json, classes_to_json
 from .transcription_stream import TranscriptionStream
@@ -91,7 +89,10 @@ class TranscriberModel(Model):
         decoder : {"best_path", "prefix_beam", "prefix_search"}, default="best_path"
             How to decode; see `lstmc.ctc`.
         **options
-            As the function of that name in `lstmc.ctc` takes them.
+            As the function of that name in `lstmc.ctc` takes them, but that labels
+            have their own names: a language model without a lexicon speaks of them,
+            ``hotwords`` and a ``lexicon`` that is no `ctc.Lexicon` spell with them
+            (words part at the label " ", if there is one).
 
         Returns
         -------
@@ -105,8 +106,11 @@ class TranscriberModel(Model):
         if n_best != 1 and decoder != "prefix_beam":
             raise ValueError(f"n_best: expected 1 with {decoder!r}, got {n_best}")
         logits = self._levels(X, time, static, threads)[-1]
+        if len(logits) == 0:
+            return []
         search = getattr(ctc, decoder)
         if decoder == "prefix_beam":
+            options = self.alphabets[-1].number_options(options)
             found = search(logits, n_best=n_best, threads=threads, **options)
         else:
             found = [[best] for best in search(logits, threads=threads, **options)]
@@ -121,7 +125,7 @@ class TranscriberModel(Model):
             Their labels in the form that the fit saw; their paths are columns of
             `predict_proba`.
         """
-        from . import ctc
+        from .ctc import align
 
         logits = self._levels(X, time, static, threads)[-1]
         labels = self.alphabets[-1].encode(y)
@@ -129,7 +133,9 @@ class TranscriberModel(Model):
             raise ValueError(
                 f"y: expected {len(logits)} label sequences as in X, got {len(labels)}"
             )
-        found = ctc.align(logits, labels.level(0), threads=threads)
+        if len(logits) == 0:
+            return []
+        found = align(logits, labels.level(0), threads=threads)
         return [self._named(alignment) for alignment in found]
 
     def stream(self, *, static=None):
@@ -191,9 +197,11 @@ class TranscriberModel(Model):
         network = cls._network_from(tensors, config)
         alphabets = []
         for entry in config["alphabets"]:
-            if entry["form"] not in FORMS:
-                raise ValueError(f"expected a form among {FORMS}, got {entry['form']}")
-            alphabets.append(Alphabet(classes_from_json(entry), entry["form"]))
+            classes, form = classes_from_json(entry), entry["form"]
+            text = all(isinstance(label, str) for label in classes.tolist())
+            if form not in FORMS or classes.ndim != 1 or (form == "text" and not text):
+                raise ValueError(f"expected labels in one of {FORMS}, got {entry}")
+            alphabets.append(Alphabet(classes, form))
         outputs = [len(alphabet.classes) + 1 for alphabet in alphabets]
         found = network.config["output_size"]
         if (found if isinstance(found, list) else [found]) != outputs:

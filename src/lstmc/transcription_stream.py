@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class TranscriptionStream:
 
     def _start(self):
         self.n_frames = 0
-        self._states = [None] * len(self._stages)
+        self._states: list[Any] = [None] * len(self._stages)
         self._last, self._labels = 0, []
 
     def push(self, frames, *, time=None, threads=0):
@@ -99,7 +99,7 @@ class TranscriptionStream:
         x = as_sequences([frames], dtype=self._dtype, n_features=size, name="frames")
         given = None if time is None else [time]
         extras = checked_extras(self._stages[0].recurrent, x, given, self._static)
-        states = []
+        states: list[Any] = []
         for stage, state in zip(self._stages, self._states):
             x = softmax(x) if states else x
             y, state = stage.recurrent.apply(x, state, threads=threads, **extras)

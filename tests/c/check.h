@@ -26,6 +26,7 @@ void test_pack(void);
 void test_dense(void);
 void test_solver(void);
 void test_dropout(void);
+void test_edits(void);
 void test_mode(void);
 void test_memory(void);
 void test_errors(void);

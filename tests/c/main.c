@@ -38,6 +38,7 @@ static void test_target(const char *target)
     test_dense();
     test_solver();
     test_dropout();
+    test_edits();
     test_mode();
     test_memory();
     test_errors();

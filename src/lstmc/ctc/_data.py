@@ -72,13 +72,13 @@ def read_labels(
         )
     items = [np.asarray(item) for item in labels]
     for k, item in enumerate(items):
-        if item.ndim != 1 or (item.size and item.dtype.kind not in "iu"):
+        if item.ndim != 1 or (item.dtype.kind not in "iu" and item.size):
             raise TypeError(
                 f"labels: sample {k}: expected a sequence of integers, "
                 f"got {item.dtype} of shape {item.shape}"
             )
     offsets = door.offsets_of([len(item) for item in items])
-    flat = np.concatenate([item.astype(np.int64, copy=False) for item in items])
+    flat = np.concatenate(items, dtype=np.int64, casting="unsafe")
     wrong = (flat < 0) | (flat >= n_classes) | (flat == blank)
     if wrong.any():
         first = int(wrong.argmax())
@@ -98,6 +98,21 @@ def count_needed(flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     # The pair across the border of two samples is nobody's.
     inner = np.minimum(offsets[:-1] + 1, offsets[1:])
     return np.diff(offsets) + repeats[offsets[1:]] - repeats[inner]
+
+
+def list_infeasible(sequences: Sequences, needed: np.ndarray, which: np.ndarray) -> str:
+    """The error for samples whose labels cannot be."""
+    lines = [
+        f"sample {k}: {frames} frames, {wanted} needed"
+        + ", but -inf rules the labels out" * bool(frames >= wanted)
+        for k, frames, wanted in zip(
+            np.flatnonzero(which), sequences.lengths[which], needed[which], strict=True
+        )
+    ]
+    return (
+        'labels: expected such as their frames can carry (on_infeasible="skip" leaves '
+        f"others out), got {len(lines)} that cannot be: " + "; ".join(lines)
+    )
 
 
 def check_logits(sequences: Sequences, *, finite: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ def prefix_beam(
     n_best: int = 1,
     blank: int = 0,
     language_model: Any = None,
+    names: Sequence[Any] | None = None,
     alpha: float = 0.5,
     beta: float = 0.0,
     lexicon: Lexicon | None = None,
@@ -98,6 +99,8 @@ def prefix_beam(
         Tokens are labels, or words if there is a lexicon. Only an NGram runs without
         the interpreter's lock and on more than one thread; others are asked once for
         each prefix and token of a sample.
+    names : sequence of C tokens, default=None
+        What the language model calls the classes; None: by their numbers.
     alpha : float, default=0.5
         Weight of the language model, at least 0.
     beta : float, default=0.0
@@ -164,7 +167,8 @@ def prefix_beam(
             )
         lexicon.check(frames.n_features, int(blank))
     words, matches = read_hotwords(hotwords, lexicon, frames.n_features, int(blank))
-    tokens = range(frames.n_features) if lexicon is None else lexicon.words
+    classes = range(frames.n_features) if names is None else names
+    tokens = classes if lexicon is None else lexicon.words
     alpha = _number(alpha, "alpha", low=0.0)
     model, numbers_ = _read_model(language_model if alpha else None, tokens, blank)
     n, steps = len(frames), len(frames.values)
@@ -252,10 +256,10 @@ def prefix_search(
     n = len(frames)
     labels = np.empty(len(frames.values) + 1, np.int32)
     counts, scores, whole = np.empty(n, np.intp), np.empty(n), np.empty(n, np.intc)
+    at = math.log(cut) if cut else -math.inf
+    values, offsets = frames.values, frames.offsets
     _core.prefix_search(
-        *(frames.values, frames.offsets, blank, threads),
-        math.log(cut) if cut else -math.inf,
-        *(limit, labels, counts, scores, whole),
+        values, offsets, blank, threads, at, limit, labels, counts, scores, whole
     )
     if not whole.all():
         message = (
@@ -336,7 +340,8 @@ def _number(
     """An option that is a finite number; None, where it may be, is `otherwise`."""
     if value is None and not math.isnan(otherwise):
         return otherwise
-    if not isinstance(value, numbers.Real) or not low <= value < math.inf:
+    fits = isinstance(value, numbers.Real) and math.isfinite(value)
+    if not fits or value < low:
         wanted = "a finite number" if low < 0 else f"a number of at least {low:g}"
         raise ValueError(f"{name}: expected {wanted}, got {value!r}")
     return float(value)

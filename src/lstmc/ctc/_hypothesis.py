@@ -62,8 +62,16 @@ def path_hypotheses(frames: Sequences, blank: int, threads: int) -> list[Hypothe
     found = []
     for k, first in enumerate(frames.offsets[:-1]):
         own = slice(first, first + counts[k])
-        parts = [part[own].copy() for part in (labels, starts, ends, confidences)]
-        found.append(Hypothesis(parts[0], float(scores[k]), *parts[1:], None))
+        found.append(
+            Hypothesis(
+                labels[own].copy(),
+                float(scores[k]),
+                starts[own].copy(),
+                ends[own].copy(),
+                confidences[own].copy(),
+                None,
+            )
+        )
     return found
 
 

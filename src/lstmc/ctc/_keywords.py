@@ -110,17 +110,19 @@ class KeywordSpotter:
             raise ValueError(
                 f"threshold: expected a positive number, got {threshold!r}"
             )
-        self.n_classes, self.blank = int(n_classes), int(blank)
-        self.window, self.threshold = int(window), float(threshold)
+        self.n_classes: int = int(n_classes)
+        self.blank: int = int(blank)
+        self.window: int = int(window)
+        self.threshold: float = float(threshold)
         named = isinstance(keywords, Mapping)
         pairs = keywords.items() if named else [(key, key) for key in keywords]
-        self.keywords = [name for name, _ in pairs]
+        self.keywords: list[Any] = [name for name, _ in pairs]
         labels = [self._labels(name, spelling) for name, spelling in pairs]
         if not labels:
             raise ValueError("keywords: expected at least 1 keyword, got none")
-        self._flat = np.concatenate(labels).astype(np.int32)
-        self._offsets = door.offsets_of([len(own) for own in labels])
-        self._scratch = np.empty(6 * max(map(len, labels)))
+        self._flat: np.ndarray = np.concatenate(labels).astype(np.int32)
+        self._offsets: np.ndarray = door.offsets_of([len(own) for own in labels])
+        self._scratch: np.ndarray = np.empty(6 * max(map(len, labels)))
         self.reset()
 
     def _labels(self, name: Any, spelling: Any) -> np.ndarray:
@@ -142,7 +144,7 @@ class KeywordSpotter:
         """Forget the stream."""
         self.frames = 0
         self._before = np.empty((0, self.n_classes))  # probabilities of the last frames
-        self._found = np.zeros(len(self.keywords), bool)
+        self._found: np.ndarray = np.zeros(len(self.keywords), np.bool_)
 
     def push(self, logits: Any) -> list[Detection]:
         """The next frames of the stream.

@@ -179,7 +179,7 @@ class NGram:
 
     def score(self, state: int, token: Any) -> tuple[float, int]:
         """Log probability of a token after a state, and the state after it."""
-        return self._table.score(state, self._number_of(token))  # type: ignore
+        return self._table.score(state, self._number_of(token))
 
     def finish(self, state: int) -> float:
         """Log probability that the sequence ends; 0 if the model knows no end."""

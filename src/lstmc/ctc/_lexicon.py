@@ -67,7 +67,7 @@ class Lexicon:
         self.words = list(number)
         self._number = number
         self._trie = build_trie(self.spellings)
-        order = np.lexsort((self._word_of, self._trie.ends))
+        order = np.lexsort((np.asarray(self._word_of), self._trie.ends))
         self._word = np.asarray(self._word_of, np.int32)[order]
         counts = np.bincount(self._trie.ends, minlength=len(self._trie.label))
         self._first_word = np.zeros(len(counts) + 1, np.int32)

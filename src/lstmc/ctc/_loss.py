@@ -7,8 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from ..sequences import Sequences
-from ._data import check_logits, count_needed, read_labels, read_logits
+from ._data import (
+    check_logits,
+    count_needed,
+    list_infeasible,
+    read_labels,
+    read_logits,
+)
 
 REDUCTIONS = ("none", "sum", "mean")
 
@@ -209,18 +214,3 @@ def scale_of(reduction: str, weights: np.ndarray, counted: np.ndarray) -> float:
         return 1.0
     total = weights[counted].sum()
     return 1 / total if total > 0 else 0.0
-
-
-def list_infeasible(sequences: Sequences, needed: np.ndarray, which: np.ndarray) -> str:
-    """The error for samples whose labels cannot be."""
-    lines = [
-        f"sample {k}: {frames} frames, {wanted} needed"
-        + ", but -inf rules the labels out" * bool(frames >= wanted)
-        for k, frames, wanted in zip(
-            np.flatnonzero(which), sequences.lengths[which], needed[which], strict=True
-        )
-    ]
-    return (
-        'labels: expected such as their frames can carry (on_infeasible="skip" leaves '
-        f"others out), got {len(lines)} that cannot be: " + "; ".join(lines)
-    )

@@ -125,9 +125,11 @@ RULES = {
     "levels": _either(
         _integer(1),
         Rule(
-            lambda v: isinstance(v, list | tuple)
-            and len(v) > 0
-            and all(_is_int(k) and k >= 1 for k in v),
+            lambda v: (
+                isinstance(v, list | tuple)
+                and len(v) > 0
+                and all(_is_int(k) and k >= 1 for k in v)
+            ),
             "a tuple of ints in the range [1, inf)",
         ),
         _NONE,

@@ -3,6 +3,7 @@
 from sklearn.utils.validation import check_is_fitted
 
 from ..metrics import label_error_rate
+from ._transcripts import TranscriptTargets
 
 # Arguments of ctc.prefix_beam by our names; `alpha` is the penalty's here.
 BEAM = {
@@ -12,8 +13,8 @@ BEAM = {
 }  # fmt: skip
 
 
-class Transcribing:
-    """What a transcriber adds to `SequenceEstimator`: its results."""
+class Transcribing(TranscriptTargets):
+    """What a transcriber answers once it is fitted."""
 
     decoder: str
 

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
@@ -11,16 +12,19 @@ from ..ctc._data import count_needed
 from ..ctc._loss import label_factors, list_infeasible
 from ..labels import Labels
 from ..losses import make_ctc
+from ._base import SequenceEstimator
 
 
-class TranscriptTargets:
-    """What a transcriber adds to `SequenceEstimator`: its targets and its loss."""
+class TranscriptTargets(SequenceEstimator):
+    """What a transcriber learns from: its targets, its units and its loss."""
 
-    class_weight: dict | str | None
+    class_weight: Any
     levels: int | tuple[int, ...] | None
     label_smoothing: float
     on_infeasible: str
     hidden_size: int
+    classes_: Any
+    n_outputs_: Any
 
     def _sizes(self):
         """Units of each layer and direction; with levels a list."""
@@ -47,10 +51,10 @@ class TranscriptTargets:
                 Alphabet.learn(target, given, name)
                 for (name, target), given in zip(targets.items(), own, strict=True)
             ]
-            each = [alphabet.classes for alphabet in self._alphabets]
-            sizes = [len(labels) + 1 for labels in each]
-            one = self.levels is None
-            self.classes_, self.n_outputs_ = (each[0], sizes[0]) if one else (each, sizes)
+            self.classes_ = [alphabet.classes for alphabet in self._alphabets]
+            self.n_outputs_ = [len(labels) + 1 for labels in self.classes_]
+            if self.levels is None:
+                [self.classes_], [self.n_outputs_] = self.classes_, self.n_outputs_
             self.blank_ = 0
         coded = [
             alphabet.encode(target, name)
@@ -86,12 +90,13 @@ class TranscriptTargets:
 
     def _weigh_targets(self, x, y, weight):
         """Return the weights with those of labels; 0 for what is to be skipped."""
-        for labels in y.levels:
+        for level, labels in enumerate(y.levels):
             needed = count_needed(*labels)
             short = x.lengths < needed
             if not short.any():
                 continue
-            said = list_infeasible(x, needed, short).replace("labels", "y", 1)
+            name = "y" if self.levels is None else f"y of level {level}"
+            said = list_infeasible(x, needed, short).replace("labels", name, 1)
             if self.on_infeasible == "raise" or short.all():
                 raise ValueError(said)
             warnings.warn(f"skipped: {said}", UserWarning, stacklevel=4)
@@ -107,9 +112,9 @@ class TranscriptTargets:
         if self.class_weight == "balanced":
             each = np.repeat(weight, np.diff(offsets))
             totals = np.bincount(flat, each, len(classes) + 1)
-            all_labels, present = totals.sum(), max(np.count_nonzero(totals), 1)
+            share = totals.sum() / np.count_nonzero(totals) if totals.any() else 1.0
             totals[totals == 0] = 1  # labels that only samples of weight 0 have
-            given = all_labels / (present * totals)
+            given = share / totals
         else:
             given = [1.0, *(self.class_weight.get(c, 1.0) for c in classes.tolist())]
         return label_factors(given, len(classes) + 1, flat, offsets)

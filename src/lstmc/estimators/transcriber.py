@@ -1,12 +1,10 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
 from ..transcription import TranscriberModel
-from ._base import SequenceEstimator
 from ._transcribing import Transcribing
-from ._transcripts import TranscriptTargets
 
 
-class LSTMTranscriber(Transcribing, TranscriptTargets, SequenceEstimator):
+class LSTMTranscriber(Transcribing):
     """Transcriber: learns labels without their times, by the loss of [1]_.
 
     Each frame of X gets a probability of each label and of a blank, "nothing here";
@@ -141,15 +139,17 @@ class LSTMTranscriber(Transcribing, TranscriptTargets, SequenceEstimator):
     beam_size : int, default=100
         Prefixes that are kept from frame to frame.
     language_model : object or None, default=None
-        What says which labels follow which; see `lstmc.ctc.prefix_beam`.
+        What says which labels follow which, or with a lexicon which words: a
+        `lstmc.ctc.NGram`, or as `lstmc.ctc.prefix_beam` describes.
     language_weight : float, default=0.5
         Factor of its logarithm; there ``alpha``.
-    label_bonus : float, default=1.0
+    label_bonus : float, default=0.0
         Added for each label, or word with a lexicon; there ``beta``.
-    lexicon : object or None, default=None
-        The words that may be; see `lstmc.ctc.Lexicon`.
-    hotwords : object or None, default=None
-        What to look out for; see `lstmc.ctc.prefix_beam`.
+    lexicon : list, dict or ctc.Lexicon, default=None
+        The words that may be: sequences of labels, or a dict of words and such. They
+        part at the label " ", if there is one.
+    hotwords : dict or None, default=None
+        Words, or sequences of labels, with the bonus of each.
     dtype : {"float32", "float64"}, default="float32"
         Type of weights and arithmetic.
     n_jobs : int or None, default=None
@@ -235,7 +235,7 @@ class LSTMTranscriber(Transcribing, TranscriptTargets, SequenceEstimator):
         n_iter_no_change=10, max_grad_norm=1.0, tbptt=None, checkpoint=False,
         class_weight=None, label_smoothing=0.0, on_infeasible="raise",
         decoder="best_path", beam_size=100, language_model=None, language_weight=0.5,
-        label_bonus=1.0, lexicon=None, hotwords=None, dtype="float32", n_jobs=None,
+        label_bonus=0.0, lexicon=None, hotwords=None, dtype="float32", n_jobs=None,
     ):  # fmt: skip
         super().__init__(
             hidden_size, cell=cell, num_layers=num_layers, bidirectional=bidirectional,
