@@ -28,7 +28,7 @@ MODELS = {  # options
 }
 SIZES = (2, 5, 35)  # recordings of each digit by each speaker
 BATCH, DROPOUT, NOISE = 12, 0.2, 0.6
-DRAWN, TESTED = 1500, 1000  # strings
+DRAWN, TESTED = 1000, 1000  # strings
 RATES = [5e-3] * 4 + [3e-3] * 2 + [1e-3] * 2
 SEEDS = 3
 
