@@ -8,8 +8,8 @@ ctest = program=$$($(python) setup.py -q build_ctest) && $(1) $$program
 kernels = $(wildcard csrc/*.[ch] csrc/*.py csrc/*/*.[ch])
 door = $(wildcard src/lstmc/*.pyx src/lstmc/*.px[di])
 
-.PHONY: help setup demo test test-c test-slow sanitize bench readme wheel check \
-        aarch64 nehalem clean
+.PHONY: help setup demo demo-ctc test test-c test-slow sanitize bench readme wheel \
+        check aarch64 nehalem clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z0-9-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,6 +18,10 @@ setup: $(venv)/built  ## make .venv, build the library and install it there
 
 demo: setup  ## fit a classifier on real sequences, draw the result
 	@$(python) -m lstmc demo
+
+demo-ctc: setup  ## read strings of spoken digits, draw the result
+	@$(call install,proofs)
+	@$(python) examples/proofs/spoken_digits.py --small
 
 test: setup test-c  ## the C test program, then every test that is not slow
 	@$(python) -m pytest -q -m "not slow"

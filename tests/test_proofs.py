@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "proofs"
-FRAME = {"proof", "learner"}
+FRAME = {"proof", "learner", "digits", "rounds"}
 PROOFS = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in FRAME)
 
 
@@ -53,3 +53,14 @@ def test_a_gate_that_fails_ends_with_an_error(frame, tmp_path, monkeypatch, caps
         proof.finish(None)
     assert "FAILED: right: 0.5, wanted at least 0.9" in capsys.readouterr().out
     assert '"passed": false' in (tmp_path / "some.json").read_text()
+
+
+def test_a_demonstration_keeps_no_figures(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(frame, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["some.py", "--small"])
+    task = {"task": "t", "paper": "p", "columns": ["cell"]}
+    with pytest.raises(SystemExit, match="0"):
+        frame.Proof("Some", **task, may_be_small=True).finish(None)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(SystemExit, match="2"):
+        frame.Proof("Some", **task)

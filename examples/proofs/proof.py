@@ -37,20 +37,26 @@ class Proof:
         Where the task comes from.
     columns : list of str
         Of the table.
+    may_be_small : bool, default=False
+        Whether it has an option ``--small``, which keeps no figures.
 
     Notes
     -----
     The script's name is the proof's: results/<name>.json, docs/proofs/<name>.png.
     """
 
-    def __init__(self, title, *, task, paper, columns):
+    def __init__(self, title, *, task, paper, columns, may_be_small=False):
         self.name = Path(sys.argv[0]).stem
         self.title, self.task, self.paper = title, task, paper
         self.columns, self.rows, self.gates, self.notes = columns, [], [], []
         self.started = time.time()
         parser = argparse.ArgumentParser(prog=self.name, description=title)
         parser.add_argument("--seeds", type=int, help="how many instead of all")
+        if may_be_small:
+            text = "a demonstration: less of everything"
+            parser.add_argument("--small", action="store_true", help=text)
         self.asked = parser.parse_args()
+        self.small = getattr(self.asked, "small", False)
         print(f"{title}\n{paper}\n", flush=True)
 
     def seeds(self, count):
@@ -89,9 +95,11 @@ class Proof:
         """Keep the picture and the figures; exit with an error if a gate failed."""
         picture = None
         if figure is not None:
-            PICTURES.mkdir(exist_ok=True)
+            folder = Path() if self.small else PICTURES
+            folder.mkdir(exist_ok=True)
             picture = f"proofs/{self.name}.png"
-            figure.savefig(PICTURES / f"{self.name}.png", dpi=110)
+            figure.savefig(folder / f"{self.name}.png", dpi=110)
+            print(f"\npicture: {(folder / self.name).resolve()}.png")
         minutes = (time.time() - self.started) / 60
         result = {
             "title": self.title, "task": self.task, "paper": self.paper,
@@ -101,7 +109,7 @@ class Proof:
             "date": time.strftime("%Y-%m-%d"),
         }  # fmt: skip
         print("\n" + _table(self.columns, self.rows))
-        if self.asked.seeds is None:
+        if self.asked.seeds is None and not self.small:
             RESULTS.mkdir(exist_ok=True)
             path = RESULTS / f"{self.name}.json"
             path.write_text(json.dumps(result, indent=1) + "\n")
