@@ -60,19 +60,25 @@ def link_args(toolchain):
 
 
 class BuildPy(build_py):
-    """Put the public header into the wheel, as lstmc/include/lstmc.h."""
+    """Put the public headers into the wheel, as lstmc/include/lstmc.h and beside it."""
+
+    HEADERS = ("lstmc.h", "lstmc_decode.h")
 
     def run(self):
         super().run()
         if not self.editable_mode:
-            self.mkpath(str(Path(self.header()).parent))
-            self.copy_file("csrc/include/lstmc.h", self.header())
+            self.mkpath(self.folder())
+            for name, place in zip(self.HEADERS, self.places()):
+                self.copy_file(f"csrc/include/{name}", place)
 
-    def header(self):
-        return os.path.join(self.build_lib, "lstmc", "include", "lstmc.h")
+    def folder(self):
+        return os.path.join(self.build_lib, "lstmc", "include")
+
+    def places(self):
+        return [os.path.join(self.folder(), name) for name in self.HEADERS]
 
     def get_outputs(self, include_bytecode=1):
-        return [*super().get_outputs(include_bytecode), self.header()]
+        return [*super().get_outputs(include_bytecode), *self.places()]
 
 
 class BuildCTest(Command):

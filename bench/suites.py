@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, decoding, fit, grid
+from bench import cells, check, ctc, decoding, fit, grid
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -145,6 +145,15 @@ SUITES = {
             cell="slstm",
         ),
         file="slstm",
+    ),
+    "ctc": Suite(
+        "CTC's loss and gradient from logits, with the log-softmax",
+        ("lstmc", "torch"),
+        ctc.plan,
+        file="ctc",
+        rounds=7,
+        judge=ctc.judge,
+        quick=2,
     ),
     "decoding": Suite(
         "prefix beam search, a frame of 32 classes with a beam of 100",

@@ -93,6 +93,27 @@ def fits(record) -> str:
     )
 
 
+def ctc(record) -> str:
+    """A row per batch and number of threads."""
+    head = ["batch", "frames × samples × classes × labels", "threads", f"{OURS} ms"]
+    rows = [
+        [
+            case["shape"]["name"],
+            _sizes(case["shape"]),
+            str(case["threads"]),
+            *(_time(case, peer) for peer in (OURS, "torch")),
+            _ratio(case),
+            _share(case),
+        ]
+        for case in sorted(record["cases"], key=lambda c: c["threads"])
+    ]
+    note = (
+        "\nLog-softmax, loss and gradient by the logits, in float32. Ratio: torch to "
+        f"{OURS}; geometric mean {_means(record['cases'])}.\n"
+    )
+    return _table([*head, "torch ms", "ratio", "% of peak"], rows, words=2) + note
+
+
 def ragged(record) -> str:
     """A row per kind and threads: the ragged batch, the full one, and time by step."""
     cases = {

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 
-from bench import datasets, decoding, peers
+from bench import ctc, datasets, decoding, peers
 from bench.problem import make_problem
 
 STRETCH = 2e-4  # seconds; calls shorter than this are timed several together
@@ -53,6 +53,8 @@ def build_step(peer: str, case):
     """Build the step of a case; return it with the answer of its first call."""
     if case.kind == "fit":
         problem = datasets.load(case.shape.name)
+    elif case.kind == "ctc":
+        problem = ctc.draw_problem(case.shape)
     elif case.kind == "decode":
         problem = decoding.make_logits(case.shape)
     else:

@@ -41,8 +41,13 @@ typedef struct {
     double threshold;
     idx limit;
     int *whole;
-    int stopped;
+    atomic_int stopped;
 } Job;
+
+static Watch watch_of(Job *job, int thread)
+{
+    return (Watch){.frames = job->frames, .stopped = &job->stopped, .thread = thread};
+}
 
 static void *memory_of(const Job *job, int thread)
 {
@@ -67,7 +72,7 @@ static int run_job(Job *job, double frame_work, int most_threads,
         if (job->memory) {
             share_out(frames->samples, threads, one, job);
             give_memory(job->memory);
-            status = job->stopped ? LSTMC_STOPPED : LSTMC_OK;
+            status = atomic_load(&job->stopped) ? LSTMC_STOPPED : LSTMC_OK;
         }
     }
     give_threads(team);
@@ -127,20 +132,25 @@ static void beam_of(void *data, idx sample, int thread)
     Job *job = data;
     const idx best = job->search->best;
     Search s;
-    if (job->stopped)
-        return;
+    Watch watch = watch_of(job, thread);
     lay_out_search(job->frames, job->search, job->longest, memory_of(job, thread), &s);
+    s.watch = &watch;
+    if (is_over(&watch, WATCHED_WORK / 100))
+        return;
     search_sample(&s, sample);
-    job->stopped |= s.failed; /* by a model, and then there is one thread */
+    if (s.failed)
+        atomic_store(&job->stopped, 1);
+    if (is_over(&watch, 0))
+        return;
     idx *counts = job->counts + 2 * best * sample;
     double *scores = job->scores + best * sample;
     idx at = best * job->frames->offsets[sample];
     for (idx r = 0; r < best; ++r, at += frames_of(job->frames, sample)) {
         counts[2 * r] = counts[2 * r + 1] = -1;
         scores[r] = NOTHING;
-        if (r < s.held && !s.failed) {
+        if (r < s.held) {
             write_hypothesis(&s, r, job->labels + at, job->words + at, counts + 2 * r);
-            scores[r] = s.pool[s.heap[r]].entry.rank;
+            scores[r] = s.heap[r].score;
         }
     }
 }
@@ -177,10 +187,13 @@ int lstmc_prefix_beam(const lstmc_frames *frames, const lstmc_search *search,
 
 static void sections_of(void *data, idx sample, int thread)
 {
-    const Job *job = data;
-    job->counts[sample] = search_sections(job->frames, sample, job->threshold,
-                                          job->limit, memory_of(job, thread),
-                                          job->labels + job->frames->offsets[sample],
+    Job *job = data;
+    Watch watch = watch_of(job, thread);
+    if (is_over(&watch, WATCHED_WORK / 100))
+        return;
+    int32_t *labels = job->labels + job->frames->offsets[sample];
+    job->counts[sample] = search_sections(&watch, sample, job->threshold, job->limit,
+                                          memory_of(job, thread), labels,
                                           job->scores + sample, job->whole + sample);
 }
 

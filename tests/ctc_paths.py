@@ -34,18 +34,13 @@ def best_first(scores):
     return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
-def beam_by_hand(x, beam_size, blank=0, score=None, finish=None, alpha=0.0, beta=0.0):
+def beam_by_hand(x, beam_size, blank=0, bonus=None, credit=None, finish=None):
     """Prefix beam search, word for word: pairs (labels, score) of the last beam.
 
-    score(prefix, label) and finish(prefix) are the language model's.
+    bonus(prefix) is added to the score of a prefix, credit(prefix) during the search
+    alone, finish(prefix) at the end.
     """
-    score = score or (lambda prefix, label: 0.0)
-    finish = finish or (lambda prefix: 0.0)
-
-    def bonus(prefix):
-        told = sum(score(prefix[:k], prefix[k]) for k in range(len(prefix)))
-        return alpha * told + beta * len(prefix)
-
+    bonus, credit, finish = (f or (lambda prefix: 0.0) for f in (bonus, credit, finish))
     beam = {(): (0.0, -np.inf)}
     for y in log_softmax(x):
         new = {}
@@ -59,11 +54,14 @@ def beam_by_hand(x, beam_size, blank=0, score=None, finish=None, alpha=0.0, beta
                 if again:
                     add(new, prefix, 1, full + y[label])
                 add(new, (*prefix, label), 1, (empty if again else both) + y[label])
-        ranked = {p: np.logaddexp(*masses) + bonus(p) for p, masses in new.items()}
+        ranked = {
+            prefix: np.logaddexp(*masses) + bonus(prefix) + credit(prefix)
+            for prefix, masses in new.items()
+        }
         kept = [prefix for prefix, rank in best_first(ranked)[:beam_size]]
         beam = {prefix: new[prefix] for prefix in kept if ranked[prefix] > -np.inf}
     ends = {
-        prefix: np.logaddexp(*masses) + bonus(prefix) + alpha * finish(prefix)
+        prefix: np.logaddexp(*masses) + bonus(prefix) + finish(prefix)
         for prefix, masses in beam.items()
     }
     return best_first(ends)

@@ -1,6 +1,9 @@
 """Decoding: exact where it says so, and a beam search that is the textbook's."""
 
 import itertools
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -274,3 +277,17 @@ def test_impossible_classes_never_come_out():
     for h in ctc.prefix_beam([x], n_best=50)[0]:
         assert 2 not in h.labels
         assert np.isfinite(h.score)
+
+
+@pytest.mark.parametrize("decode", [ctc.prefix_beam, ctc.prefix_search])
+def test_a_signal_ends_a_long_search(decode):
+    # Ten seconds of work or more, were it not for the signal.
+    x = long_problem(100_000 if decode is ctc.prefix_beam else 300, 40, 0.1)
+    options = {"beam_size": 200} if decode is ctc.prefix_beam else {"threshold": None}
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        decode([x], **options)
+    assert time.monotonic() - start < 5  # 0.2 s on a machine that is not busy
+    assert ctc.prefix_beam([x[:5]])[0]

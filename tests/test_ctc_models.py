@@ -24,29 +24,38 @@ def label_model(order=3):
     return NGram.fit(lines, order=order, vocabulary=range(1, 5))
 
 
-def prefix_score(model):
-    """score(prefix, label) and finish(prefix) for the search in pure Python."""
+def weighed(score, alpha, beta):
+    """The bonus of a prefix for the search in pure Python."""
 
-    def state_of(prefix):
-        state = model.start()
-        for label in prefix:
-            _, state = model.score(state, label)
-        return state
+    def bonus(prefix):
+        told = sum(score(prefix[:k], prefix[k]) for k in range(len(prefix)))
+        return alpha * told + beta * len(prefix)
 
-    return (
-        lambda prefix, label: model.score(state_of(prefix), label)[0],
-        lambda prefix: model.finish(state_of(prefix)),
-    )
+    return bonus
+
+
+def state_of(model, prefix):
+    state = model.start()
+    for label in prefix:
+        _, state = model.score(state, label)
+    return state
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.5, 0.0), (1.5, 0.7), (0.3, -1.0)])
 @pytest.mark.parametrize("beam_size", [3, 25])
 def test_a_search_with_n_grams_is_the_textbooks(alpha, beta, beam_size):
     model = label_model()
-    score, finish = prefix_score(model)
+
+    def score(prefix, label):
+        return model.score(state_of(model, prefix), label)[0]
+
+    def finish(prefix):
+        return alpha * model.finish(state_of(model, prefix))
+
+    bonus = weighed(score, alpha, beta)
     for seed in range(3):
         x = logits(12, seed=seed)
-        wanted = beam_by_hand(x, beam_size, 0, score, finish, alpha, beta)
+        wanted = beam_by_hand(x, beam_size, bonus=bonus, finish=finish)
         for form in (model, Wrapped(model)):
             [found] = ctc.prefix_beam(
                 [x],
@@ -93,7 +102,7 @@ def test_a_function_is_a_model():
         return -3.0 if prefix and prefix[-1] == token else -0.1 * token
 
     x = logits(15)
-    wanted = beam_by_hand(x, 10, 0, model, None, 0.8, 0.2)
+    wanted = beam_by_hand(x, 10, bonus=weighed(model, 0.8, 0.2))
     options = {"beam_size": 10, "n_best": 10, "alpha": 0.8, "beta": 0.2}
     [found] = ctc.prefix_beam([x], language_model=model, **options)
     assert [tuple(h.labels) for h in found] == [key for key, _ in wanted]

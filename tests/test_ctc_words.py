@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from ctc_paths import best_first, labellings
+from ctc_paths import beam_by_hand, best_first, labellings
 
 from lstmc import ctc
 from lstmc.ctc import Lexicon, NGram
@@ -176,6 +176,38 @@ def test_credit_keeps_the_beginning_of_a_hotword_in_the_beam():
     # A single label may be given alone.
     [[one]] = ctc.prefix_beam([x], beam_size=1, hotwords={2: 9.0})
     assert 2 in one.labels
+
+
+def bonus_of(prefix):
+    return sum(n * occurrences(prefix, word) for word, n in HOTWORDS.items())
+
+
+def credit_of(prefix):
+    """The share of the best hotword that the longest beginning of one has earned."""
+    beginnings = {word[:k] for word in HOTWORDS for k in range(len(word) + 1)}
+    longest = next(
+        prefix[k:] for k in range(len(prefix) + 1) if prefix[k:] in beginnings
+    )
+    shares = [
+        bonus * len(longest) / len(word)
+        for word, bonus in HOTWORDS.items()
+        if len(word) > len(longest) and word[: len(longest)] == longest
+    ]
+    return max([0.0, *shares])
+
+
+@pytest.mark.parametrize("beam_size", [2, 5, 15])
+def test_a_narrow_beam_with_hotwords_is_the_textbooks(beam_size):
+    for seed in range(4):
+        x = logits(20, 4, seed)
+        wanted = beam_by_hand(x, beam_size, bonus=bonus_of, credit=credit_of)
+        [found] = ctc.prefix_beam(
+            [x], hotwords=HOTWORDS, beam_size=beam_size, n_best=beam_size
+        )
+        assert [tuple(h.labels) for h in found] == [labels for labels, _ in wanted]
+        np.testing.assert_allclose(
+            [h.score for h in found], [score for _, score in wanted], **EXACT
+        )
 
 
 @pytest.mark.parametrize("separator", [None, 3])

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "lstmc"
 
 # Each may use what stands before it, never what stands after.
-C_ORDER = ["real", "vmath", "cell", "cells", "kernels", "lstmc"]
+C_ORDER = ["real", "vmath", "cell", "cells", "kernels", "decode", "lstmc"]
 PYTHON_ORDER = [
     *("_core", "sequences", "layers", "truncation", "network", "levels", "model"),
     *("transcription", "training", "estimators"),
@@ -214,6 +214,8 @@ def test_threads_are_in_kernels_and_parallel_only():
         # Whoever calls owns the memory and hears of the errors.
         ("csrc/kernels", r"\b(malloc|calloc|realloc|aligned_alloc|free)\s*\("),
         ("csrc/kernels", r"\b(f?printf|puts|abort|exit|assert)\s*\("),
+        ("csrc/decode", r"\b(malloc|calloc|realloc|aligned_alloc|free)\s*\("),
+        ("csrc/decode", r"\b(f?printf|puts|abort|exit|assert)\s*\("),
     ],
 )
 def test_kernels_compute_and_nothing_else(folder, forbidden):

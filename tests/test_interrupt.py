@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from lstmc import ctc
 from lstmc.layers import Recurrent
 
 # 200 ms is the promise; a test on shared cores may wait as long again for a core.
@@ -34,16 +35,27 @@ def test_a_long_call_hears_an_interrupt(layer, phase, threads):
     if phase in ("backward", "again"):  # again: forward once more, by segments
         Y, _, tape = layer.forward(X, checkpoint=phase == "again")
         calls[phase] = lambda: layer.backward(tape, Y, threads=threads)
+    interrupt(calls[phase])
+    assert layer(few)[0].tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("call", [ctc.loss, ctc.align])
+def test_a_long_sum_over_alignments_hears_an_interrupt(call):
+    logits = np.zeros((200_000, 3), np.float32)  # seconds of work
+    interrupt(lambda: call([logits], [np.tile([1, 2], 1500)]))
+
+
+def interrupt(call):
+    """The call ends soon after a signal, and raises what its handler does."""
     sent = []
 
-    def interrupt():
+    def send():
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = threading.Timer(0.1, interrupt)
+    timer = threading.Timer(0.1, send)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        calls[phase]()
+        call()
     assert time.perf_counter() - sent[0] < PROMISE + SHARED_CORES
     timer.join()
-    assert layer(few)[0].tobytes() == before.tobytes()

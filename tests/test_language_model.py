@@ -240,6 +240,9 @@ def test_a_model_can_be_pickled():
         (lambda: NGram.fit(["a"], order=0), "order: expected an integer of at least 1"),
         (lambda: NGram.fit(["a"], smoothing="no"), "smoothing: expected one of mod"),
         (lambda: NGram({}), "entries: expected n-grams"),
+        (lambda: NGram({("a",): (0.5, 0.0)}), "entries: .'a',.: expected a log prob"),
+        (lambda: NGram({("a",): (math.nan, 0.0)}), "expected a log probability and a"),
+        (lambda: NGram({("a",): (-1.0, math.nan)}), "finite weight, got -1.0 and nan"),
     ],
 )
 def test_fits_that_cannot_be_are_refused(call, message):

@@ -12,15 +12,18 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "decode"),
-    "torch": ("inference", "training", "stream", "fit"),
+    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
+    "torch": ("inference", "training", "stream", "fit", "ctc"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
     "xlstm": ("training",),
     "pyctcdecode": ("decode",),
 }
 # Kinds and variants that have a file of their own.
-FILES = {"stream": "_stream", "fit": "_fit", "decode": "_decode", "loop": "_cells"}
+FILES = {
+    "stream": "_stream", "fit": "_fit", "ctc": "_ctc", "decode": "_decode",
+    "loop": "_cells",
+}  # fmt: skip
 
 
 def can(peer: str, kind: str) -> bool:

@@ -54,7 +54,7 @@ idx lay_out_search(const lstmc_frames *frames, const lstmc_search *options, idx 
     s->order = take_from(&store, frames->classes, sizeof(Ranked));
     s->beam = take_from(&store, options->beam, sizeof(Entry));
     s->pool = take_from(&store, options->beam, sizeof(Candidate));
-    s->heap = take_from(&store, options->beam, sizeof(int32_t));
+    s->heap = take_from(&store, options->beam, sizeof(Ranked));
     s->nodes = take_from(&store, 1 + options->beam * longest, sizeof(Node));
     return store.used;
 }
@@ -174,20 +174,7 @@ static void extend_by_words(Search *s, const Entry *e)
     }
 }
 
-static void sift_labels(Ranked *x, idx k, idx count)
-{
-    for (idx child; (child = 2 * k + 1) < count; k = child) {
-        if (child + 1 < count && x[child + 1].score < x[child].score)
-            ++child;
-        if (!(x[child].score < x[k].score))
-            return;
-        const Ranked kept = x[k];
-        x[k] = x[child];
-        x[child] = kept;
-    }
-}
-
-/* Labels that may follow some prefix, best first, by a heap. */
+/* Labels that may follow some prefix, best first. */
 static void order_labels(Search *s)
 {
     Ranked *x = s->order;
@@ -196,27 +183,20 @@ static void order_labels(Search *s)
         if (k != s->frames->blank && s->frame[k] >= s->options->label_threshold &&
             !is_hopeless(s, s->beam[0].rank + s->frame[k] + s->gain))
             x[s->follow++] = (Ranked){s->frame[k], k};
-    for (idx k = s->follow / 2 - 1; k >= 0; --k)
-        sift_labels(x, k, s->follow);
-    for (idx last = s->follow - 1; last > 0; --last) {
-        const Ranked kept = x[0];
-        x[0] = x[last];
-        x[last] = kept;
-        sift_labels(x, 0, last);
-    }
+    make_heap(x, s->follow);
+    sort_heap(x, s->follow);
 }
 
 /* The shortlist becomes the beam. New nodes come first: their parents may leave. */
 static void change_beam(Search *s)
 {
-    sort_held(s);
+    sort_heap(s->heap, s->held);
     for (idx k = 0; k < s->count; ++k)
         s->nodes[s->beam[k].node].slot = OUT;
     idx count = 0;
-    const double least =
-        s->held ? s->pool[s->heap[0]].entry.rank - s->options->beam_threshold : 0;
+    const double least = s->held ? s->heap[0].score - s->options->beam_threshold : 0;
     for (; count < s->held; ++count) {
-        Candidate *kept = s->pool + s->heap[count];
+        Candidate *kept = s->pool + s->heap[count].label;
         if (kept->entry.rank < least)
             break;
         if (kept->entry.node < 0)
@@ -226,7 +206,7 @@ static void change_beam(Search *s)
     for (idx k = 0; k < s->count; ++k)
         release_node(s, s->beam[k].node);
     for (idx k = 0; k < count; ++k)
-        s->beam[k] = s->pool[s->heap[k]].entry;
+        s->beam[k] = s->pool[s->heap[k].label].entry;
     s->count = count;
 }
 
@@ -255,7 +235,10 @@ void search_sample(Search *s, idx sample)
     s->beam[0] = (Entry){.node = add_node(s, &root), .label = NOTHING};
     s->nodes[0].slot = 0;
     s->count = 1;
+    const double work = 10.0 * (double)(s->most + s->frames->classes);
     for (idx t = 0; t < frames_of(s->frames, sample) && s->count && !s->failed; ++t) {
+        if (is_over(s->watch, work))
+            return;
         read_frames(s->frames, sample, t, 1, s->frame);
         step(s);
     }

@@ -3,6 +3,7 @@
 #define LSTMC_DECODERS_H
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "dispatch.h"
 #include "lstmc_decode.h"
@@ -66,6 +67,27 @@ static inline void read_frames(const lstmc_frames *frames, idx sample, idx first
     kernels_of(frames->dtype)->log_softmax(from, out, count, frames->classes);
 }
 
+/* Whether a call is to go on. */
+typedef struct {
+    const lstmc_frames *frames;
+    atomic_int *stopped; /* by any thread */
+    int thread; /* 0 is the caller's */
+    double work; /* operations since the caller was asked */
+} Watch;
+
+#define WATCHED_WORK 2e7 /* some 50 ms */
+
+static inline int is_over(Watch *watch, double work)
+{
+    watch->work += work;
+    if (watch->work > WATCHED_WORK && watch->thread == 0 && watch->frames->poll) {
+        watch->work = 0;
+        if (watch->frames->poll(watch->frames->poll_data))
+            atomic_store(watch->stopped, 1);
+    }
+    return atomic_load_explicit(watch->stopped, memory_order_relaxed);
+}
+
 /* --- a search and its prefixes --------------------------------------------------- */
 
 /* A prefix in the tree: that of its parent and a label. */
@@ -98,7 +120,7 @@ typedef struct {
 
 typedef struct {
     double score;
-    int32_t label;
+    int32_t label; /* or where in the pool */
 } Ranked;
 
 typedef struct {
@@ -112,10 +134,11 @@ typedef struct {
     Entry *beam; /* (beam) best first */
     idx count;
     Candidate *pool; /* (beam) */
-    int32_t *heap; /* (beam) of the pool, the worst first */
+    Ranked *heap; /* (beam) of the pool, the worst first */
     idx held, most; /* candidates, and how many there may be */
     double gain; /* what bonus and credit may add in a step */
     int failed; /* the model gave NaN */
+    Watch *watch;
 } Search;
 
 /* Bytes, or with memory the search itself. */
@@ -131,7 +154,9 @@ void release_node(Search *, int32_t node);
 /* The best candidates so far. */
 int is_hopeless(const Search *, double rank);
 void offer(Search *, const Candidate *);
-void sort_held(Search *); /* best first into heap; it is a heap no more */
+/* A heap, the worst first; and sorted, best first. */
+void make_heap(Ranked *, idx count);
+void sort_heap(Ranked *, idx count);
 
 /* The score of a token, and the state after it, by whatever model there is. */
 double score_token(Search *, int32_t state, int32_t token, int32_t *next);
@@ -152,7 +177,7 @@ void follow_best_path(const lstmc_frames *, idx sample, double *frame, int32_t *
 
 /* Bytes for sections of at most so many frames; returns the labels. */
 idx section_search_size(const lstmc_frames *, idx limit, idx longest);
-idx search_sections(const lstmc_frames *, idx sample, double threshold, idx limit,
-                    void *memory, int32_t *labels, double *score, int *whole);
+idx search_sections(Watch *, idx sample, double threshold, idx limit, void *memory,
+                    int32_t *labels, double *score, int *whole);
 
 #endif

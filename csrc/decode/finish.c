@@ -41,13 +41,13 @@ void finish_search(Search *s)
         else
             complete(s, e, -1, node->state, node->bonus);
     }
-    sort_held(s);
+    sort_heap(s->heap, s->held);
 }
 
 void write_hypothesis(const Search *s, idx rank, int32_t *labels, int32_t *words,
                       idx counts[2])
 {
-    const Candidate *best = s->pool + s->heap[rank];
+    const Candidate *best = s->pool + s->heap[rank].label;
     counts[0] = 0;
     counts[1] = best->node.word >= 0;
     for (int32_t k = best->entry.node; s->nodes[k].parent >= 0;

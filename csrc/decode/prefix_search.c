@@ -33,6 +33,7 @@ typedef struct {
     idx count, waiting, frames;
     double best;
     Waiting found; /* the best labelling: an opened prefix, and a label or -1 */
+    Watch *watch;
 } Section;
 
 static idx lay_out_section(const lstmc_frames *frames, idx limit, idx longest,
@@ -156,7 +157,8 @@ static int search_section(Section *s)
     s->found = (Waiting){0, 0, -1};
     look_further(s);
     while (s->waiting && s->heap[0].more > s->best) {
-        if (s->count == s->limit)
+        if (s->count == s->limit ||
+            is_over(s->watch, 20.0 * (double)(s->frames * s->classes)))
             return 0;
         const Waiting next = pop(s);
         open_prefix(s, next.parent, next.label);
@@ -176,13 +178,15 @@ static idx write_section(const Section *s, int32_t *labels)
     return all;
 }
 
-idx search_sections(const lstmc_frames *frames, idx sample, double threshold, idx limit,
-                    void *memory, int32_t *labels, double *score, int *whole)
+idx search_sections(Watch *watch, idx sample, double threshold, idx limit, void *memory,
+                    int32_t *labels, double *score, int *whole)
 {
+    const lstmc_frames *frames = watch->frames;
     const idx steps = frames_of(frames, sample);
     idx count = 0;
     Section s;
     lay_out_section(frames, limit, steps, memory, &s);
+    s.watch = watch;
     *score = 0;
     *whole = 1;
     for (idx t = 0; t <= steps; ++t) {

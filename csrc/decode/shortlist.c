@@ -1,62 +1,63 @@
 /* shortlist.c - the best candidates of a frame, in a heap whose first is the worst. */
 #include "decode.h"
 
-static int is_worse(const Search *s, int32_t j, int32_t k)
+static int is_worse(Ranked x, Ranked y)
 {
-    const double x = s->pool[j].entry.rank, y = s->pool[k].entry.rank;
-    return x < y || (x == y && j > k);
+    return x.score < y.score || (x.score == y.score && x.label > y.label);
 }
 
-static void swap(int32_t *x, int32_t *y)
+/* Puts one where it belongs on the way from k to a leaf. */
+static void sink(Ranked *heap, idx k, idx count, Ranked one)
 {
-    const int32_t kept = *x;
-    *x = *y;
-    *y = kept;
-}
-
-static void sink(Search *s, idx k, idx count)
-{
-    int32_t *heap = s->heap;
     for (idx child; (child = 2 * k + 1) < count; k = child) {
-        if (child + 1 < count && is_worse(s, heap[child + 1], heap[child]))
+        if (child + 1 < count && is_worse(heap[child + 1], heap[child]))
             ++child;
-        if (!is_worse(s, heap[child], heap[k]))
-            return;
-        swap(heap + k, heap + child);
+        if (!is_worse(heap[child], one))
+            break;
+        heap[k] = heap[child];
     }
+    heap[k] = one;
 }
 
-static void rise(Search *s, idx k)
+/* Puts one where it belongs on the way from k to the first. */
+static void rise(Ranked *heap, idx k, Ranked one)
 {
-    int32_t *heap = s->heap;
-    for (; k > 0 && is_worse(s, heap[k], heap[(k - 1) / 2]); k = (k - 1) / 2)
-        swap(heap + k, heap + (k - 1) / 2);
+    for (; k > 0 && is_worse(one, heap[(k - 1) / 2]); k = (k - 1) / 2)
+        heap[k] = heap[(k - 1) / 2];
+    heap[k] = one;
 }
 
 int is_hopeless(const Search *s, double rank)
 {
-    return !(rank > NOTHING) ||
-           (s->held == s->most && !(rank > s->pool[s->heap[0]].entry.rank));
+    return !(rank > NOTHING) || (s->held == s->most && !(rank > s->heap[0].score));
 }
 
 void offer(Search *s, const Candidate *candidate)
 {
-    if (is_hopeless(s, candidate->entry.rank))
+    const double rank = candidate->entry.rank;
+    if (is_hopeless(s, rank))
         return;
     if (s->held < s->most) {
         s->pool[s->held] = *candidate;
-        s->heap[s->held] = (int32_t)s->held;
-        rise(s, s->held++);
+        rise(s->heap, s->held, (Ranked){rank, (int32_t)s->held});
+        ++s->held;
     } else {
-        s->pool[s->heap[0]] = *candidate;
-        sink(s, 0, s->held);
+        s->pool[s->heap[0].label] = *candidate;
+        sink(s->heap, 0, s->held, (Ranked){rank, s->heap[0].label});
     }
 }
 
-void sort_held(Search *s)
+void sort_heap(Ranked *heap, idx count)
 {
-    for (idx last = s->held - 1; last > 0; --last) {
-        swap(s->heap, s->heap + last);
-        sink(s, 0, last);
+    for (idx last = count - 1; last > 0; --last) {
+        const Ranked one = heap[last];
+        heap[last] = heap[0];
+        sink(heap, 0, last, one);
     }
+}
+
+void make_heap(Ranked *x, idx count)
+{
+    for (idx k = count / 2 - 1; k >= 0; --k)
+        sink(x, k, count, x[k]);
 }

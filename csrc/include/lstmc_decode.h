@@ -28,6 +28,10 @@ typedef struct {
     ptrdiff_t classes;
     int32_t blank;
     int threads; /* 0: the default */
+    /* Asked by the calling thread every some 50 ms: not 0 ends the call, which returns
+     * LSTMC_STOPPED. NULL: never. */
+    int (*poll)(void *data);
+    void *poll_data;
 } lstmc_frames;
 
 /* Log probabilities, or probabilities, of rows of logits. */

@@ -19,6 +19,7 @@ typedef struct {
     idx first;           /* row of the sample's first step */
     idx steps, labels, width;
     idx block;           /* steps whose scores are there at a time */
+    double work;         /* operations of a block */
     double *skip;        /* (width) 0, or -inf for a repeated label */
     double *start;       /* (blocks, 2, width) scores before a block */
     double *score;       /* (block + 1, 2, width) of b and of l, from before it on */
@@ -39,6 +40,7 @@ static Paths lay_out(const lstmc_ctc *call, idx sample, Arena *arena)
                .labels = labels,
                .width = width_of_row(labels)};
     s.block = max_idx(64, (idx)sqrt((double)steps));
+    s.work = (double)s.block * work_of(call, sample);
     s.skip = take(arena, s.width, sizeof(double));
     s.start = take(arena, (steps / s.block + 1) * 2 * s.width, sizeof(double));
     s.score = take(arena, (s.block + 1) * 2 * s.width, sizeof(double));
@@ -107,12 +109,12 @@ static void clear(const Paths *s)
 }
 
 /* The scores after the last step. */
-static const double *run_forward(const Turns *turns, const Paths *s, double work)
+static const double *run_forward(const Turns *turns, const Paths *s)
 {
     const idx blocks = s->steps / s->block + (s->steps % s->block > 0);
     clear(s);
     memcpy(s->score, s->start, row_bytes(s));
-    for (idx k = 0; k < blocks && goes_on(turns, work * (double)s->block); ++k) {
+    for (idx k = 0; k < blocks && goes_on(turns, s->work); ++k) {
         run_block(s, k);
         if (k + 1 < blocks)
             memcpy(s->start + (k + 1) * 2 * s->width,
@@ -123,12 +125,15 @@ static const double *run_forward(const Turns *turns, const Paths *s, double work
 }
 
 /* Writes the path back from state u of the labels, or of the blanks. */
-static void trace(const Paths *s, idx u, int at_label)
+static void trace(const Turns *turns, const Paths *s, idx u, int at_label)
 {
     const lstmc_ctc *call = s->call;
     for (idx t = s->steps - 1; t >= 0; --t) {
-        if ((t + 1) % s->block == 0 && t + 1 < s->steps)
+        if ((t + 1) % s->block == 0 && t + 1 < s->steps) {
+            if (!goes_on(turns, s->work))
+                return;
             run_block(s, t / s->block);
+        }
         const int32_t k = at_label ? s->label[u] : call->blank;
         call->path[s->first + t] = k;
         call->probability[s->first + t] = exp((double)logits_of(s, t)[k] - s->norm[t]);
@@ -167,12 +172,11 @@ static void run_sample(const Turns *turns, idx sample, char *memory)
     *loss = NAN;
     if (!find_norms(&s))
         return;
-    const double *b = run_forward(turns, &s, work_of(turns->call, sample)),
-                 *l = b + s.width;
+    const double *b = run_forward(turns, &s), *l = b + s.width;
     const int at_label = l[s.labels - 1] >= b[s.labels] && s.labels > 0;
     *loss = at_label ? -l[s.labels - 1] : -b[s.labels];
     if (isfinite(*loss))
-        trace(&s, s.labels - at_label, at_label);
+        trace(turns, &s, s.labels - at_label, at_label);
 }
 
 idx NAME(align_workspace)(const lstmc_ctc *call, int threads)

@@ -10,7 +10,7 @@
  * greater e, and the other m is divided by a power of two, which is made from bits. At
  * a step m grows by less than 6 times and shrinks by less than sqrt(2), so that it may
  * wait for CALM steps until it is brought back to 1 <= m < 2: what a sum drops, 2^1023
- * below, is still nothing then. A number whose e is hopeless is zero, whatever its m. */
+ * below, is still nothing then. Zero is a hopeless e, with any m. */
 #include "trellis.h"
 
 #include <float.h>
@@ -25,7 +25,7 @@
 #define CALM 32
 #define NEVER (-1e290) /* a step adds it at most: far from -inf for all lengths */
 #define HOPELESS (-1e280)
-#define LEAST (-0x1p50) /* exponents stay integers below it, and so do logits */
+#define LEAST (-0x1p50) /* of an emission's e: up to 2^51 it can be rounded */
 
 typedef struct {
     vec m, e;
@@ -112,7 +112,7 @@ ALWAYS_INLINE Number nothing(void) { return (Number){splat(1), splat(NEVER)}; }
 
 /* The alphas of a block stay in the second-level cache, where computing them twice
  * costs less than fetching them from further away. */
-#define BLOCK_BYTES (256 * 1024)
+#define BLOCK_BYTES (512 * 1024)
 
 static idx block_steps(idx steps, idx width)
 {

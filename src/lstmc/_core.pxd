@@ -147,6 +147,8 @@ cdef extern from "lstmc_decode.h" nogil:
         Py_ssize_t classes
         int32_t blank
         int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
 
     ctypedef struct lstmc_trie:
         Py_ssize_t size

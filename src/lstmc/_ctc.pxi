@@ -9,6 +9,7 @@ cdef int fill_ctc(lstmc_ctc *call, const real[:, ::1] logits,
     cdef Py_ssize_t samples = offsets.shape[0] - 1
     memset(call, 0, sizeof(call[0]))
     expect(samples > 0, "samples", samples, "at least 1")
+    expect(threads >= 0, "threads", threads, "0 or more")
     expect(label_offsets.shape[0] == samples + 1, "label_offsets",
            label_offsets.shape[0], samples + 1)
     expect(offsets[samples] == logits.shape[0], "offsets", offsets[samples],

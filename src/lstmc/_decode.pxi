@@ -13,6 +13,7 @@ cdef int fill_frames(const real[:, ::1] x, const Py_ssize_t[::1] offsets, int bl
     to.classes = x.shape[1]
     to.blank = blank
     to.threads = threads
+    to.poll, to.poll_data = heed_signals, NULL
     return 0
 
 
@@ -246,7 +247,7 @@ def prefix_beam(const real[:, ::1] x, const Py_ssize_t[::1] offsets, int blank,
     with nogil:
         status = lstmc_prefix_beam(&frames, &search, &labels[0], &words[0],
                                    &counts[0, 0, 0], &scores[0, 0])
-    if status == LSTMC_STOPPED:
+    if status == LSTMC_STOPPED and search.model != NULL and model.error is not None:
         raise model.error
     check(status)
 

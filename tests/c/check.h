@@ -27,6 +27,8 @@ void test_dense(void);
 void test_solver(void);
 void test_dropout(void);
 void test_edits(void);
+void test_ctc(void);
+void test_decode(void);
 void test_mode(void);
 void test_memory(void);
 void test_errors(void);

@@ -39,6 +39,8 @@ static void test_target(const char *target)
     test_solver();
     test_dropout();
     test_edits();
+    test_ctc();
+    test_decode();
     test_mode();
     test_memory();
     test_errors();

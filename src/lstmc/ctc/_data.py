@@ -42,7 +42,9 @@ def read_logits(
     def restore(values):
         if len(values) == array.shape[0] * array.shape[1]:
             return values.reshape(*array.shape[:2], values.shape[1])
-        return sequences.with_values(values).to_padded(0)[:, : array.shape[1]]
+        padded = np.zeros((*array.shape[:2], values.shape[1]), values.dtype)
+        padded[np.arange(array.shape[1]) < sequences.lengths[:, None]] = values
+        return padded
 
     return sequences, restore
 

@@ -28,6 +28,13 @@ class Hypothesis(NamedTuple):
         Mean probability of each label's class over its frames.
     words : list, or None
         Words of the lexicon; None without one.
+
+    Examples
+    --------
+    >>> import lstmc.ctc
+    >>> (found,) = lstmc.ctc.best_path([9 * np.eye(3)[[0, 1, 1, 2]]])
+    >>> found.labels.tolist(), found.words
+    ([1, 2], None)
     """
 
     labels: np.ndarray

@@ -27,6 +27,11 @@ class Detection(NamedTuple):
         first frame of its last label.
     score : float
         Occurrences expected in the window when they reached the threshold.
+
+    Examples
+    --------
+    >>> Detection("yes", start=30, end=42, score=0.93).keyword
+    'yes'
     """
 
     keyword: Any
@@ -141,7 +146,16 @@ class KeywordSpotter:
         return labels
 
     def reset(self) -> None:
-        """Forget the stream."""
+        """Forget the stream.
+
+        Examples
+        --------
+        >>> spotter = KeywordSpotter([1], n_classes=2)
+        >>> _ = spotter.push(np.zeros((3, 2)))
+        >>> spotter.reset()
+        >>> spotter.frames
+        0
+        """
         self.frames = 0
         self._before = np.empty((0, self.n_classes))  # probabilities of the last frames
         self._found: np.ndarray = np.zeros(len(self.keywords), np.bool_)
@@ -163,6 +177,12 @@ class KeywordSpotter:
         ------
         ValueError
             NaN, or another number of classes; the stream is as it was before.
+
+        Examples
+        --------
+        >>> spotter = KeywordSpotter([1], n_classes=2)
+        >>> spotter.push([9.0, 0.0]), spotter.push([0.0, 9.0])[0].start
+        ([], 1)
         """
         y = np.concatenate([self._before, self._probabilities(logits)])
         history, origin = len(self._before), self.frames - len(self._before)
@@ -194,6 +214,12 @@ class KeywordSpotter:
         Returns
         -------
         ndarray of float64, shape (T, number of keywords)
+
+        Examples
+        --------
+        >>> spotter = KeywordSpotter([1], n_classes=2, window=2)
+        >>> spotter.scores(20 * np.eye(2)[[0, 1, 0, 0]]).round(3).ravel().tolist()
+        [0.0, 1.0, 1.0, 0.0]
         """
         return self._score(self._probabilities(logits), 0)[0]
 

@@ -54,6 +54,12 @@ class NGram:
         self.entries: Entries = {tuple(gram): pair for gram, pair in entries.items()}
         if not self.entries or () in self.entries:
             raise ValueError("entries: expected n-grams of at least 1 token")
+        for gram, (score, backoff) in self.entries.items():
+            if not score <= 0 or not backoff < math.inf:
+                raise ValueError(
+                    f"entries: {gram!r}: expected a log probability and a finite "
+                    f"weight, got {score!r} and {backoff!r}"
+                )
         self.order = max(map(len, self.entries))
         tokens = dict.fromkeys(token for gram in self.entries for token in gram)
         special = {START, END, UNKNOWN}
@@ -174,19 +180,47 @@ class NGram:
             write_arpa(self.entries, file)
 
     def start(self) -> int:
-        """The state before the first token."""
+        """The state before the first token.
+
+        Examples
+        --------
+        >>> NGram.fit(["a b"], order=1).start()
+        0
+        """
         return self._start
 
     def score(self, state: int, token: Any) -> tuple[float, int]:
-        """Log probability of a token after a state, and the state after it."""
+        """Log probability of a token after a state, and the state after it.
+
+        Examples
+        --------
+        >>> model = NGram.fit(["a b"], order=1, smoothing="witten_bell")
+        >>> score, state = model.score(model.start(), "a")
+        >>> round(math.exp(score), 4)  # (1 + 3 / 4) / 6: a, b, the end; the unknown
+        0.2917
+        """
         return self._table.score(state, self._number_of(token))
 
     def finish(self, state: int) -> float:
-        """Log probability that the sequence ends; 0 if the model knows no end."""
+        """Log probability that the sequence ends; 0 if the model knows no end.
+
+        Examples
+        --------
+        >>> model = NGram.fit(["a b"], order=1, smoothing="witten_bell")
+        >>> round(math.exp(model.finish(model.start())), 4)
+        0.2917
+        """
         return self._table.score(state, self._end)[0] if self._end >= 0 else 0.0
 
     def score_sequence(self, tokens: Iterable[Any]) -> float:
-        """Log probability of a whole sequence, with its end."""
+        """Log probability of a whole sequence, with its end.
+
+        Examples
+        --------
+        >>> model = NGram.fit(["a b"], order=1, smoothing="witten_bell")
+        >>> round(math.exp(model.score_sequence("ab")), 4)  # 0.2917 cubed
+        0.0248
+        """
         state, total = self.start(), 0.0
         for token in tokens:
             score, state = self.score(state, token)

@@ -14,6 +14,10 @@ from ._trie import build_trie, spread_credit
 class Lexicon:
     """Words and their spellings; a search with one finds sequences of its words alone.
 
+    What is no word never comes out: an unknown word becomes the likeliest sequence of
+    known ones. Where the beam of a sample ends without any, the search says so; it then
+    needs a larger beam, or that sample a search without a lexicon.
+
     Parameters
     ----------
     words : mapping of words to spellings, iterable of pairs, or iterable of str

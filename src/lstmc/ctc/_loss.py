@@ -108,8 +108,10 @@ def loss(
     Notes
     -----
     Sums over alignments are in float64 numbers with an exponent of their own, so that
-    nothing underflows for any length or score. Memory beyond the gradient grows like
-    the square root of the frames times the labels.
+    nothing underflows for any length or score; a logit more than 7e14 below the
+    softmax's norm counts as that far below. Memory beyond the gradient grows like the
+    square root of the frames times the labels. Rows of the gradient sum to zero but for
+    roundings of probabilities in the dtype.
 
     References
     ----------
