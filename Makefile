@@ -39,6 +39,7 @@ sanitize: $(venv)/tools  ## the C test program under ASan and UBSan
 
 bench: setup  ## time lstmc and its peers, one process each: all suites, pictures
 	@$(call install,bench)
+	@$(python) -m pip install -q --no-deps pyctcdecode pygtrie
 	@$(python) -m bench all
 	@$(python) -m bench plot
 

@@ -30,7 +30,7 @@ def test_pruning_finds_the_same_on_peaky_logits():
 
 
 def test_another_package_finds_the_same():
-    pytest.importorskip("pyctcdecode")
+    pytest.importorskip("pyctcdecode", reason="a peer, installed by `make bench`")
     assert judge(SMALL, {peer: answer(peer) for peer in DECODERS})[1] == {}
 
 
