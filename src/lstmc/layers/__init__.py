@@ -1,7 +1,8 @@
 """Layers: forward, backward and parameters, one class a file."""
 
+from .conv import Conv1D
 from .dense import Dense
 from .recurrent import Recurrent
 from .stream import Stream
 
-__all__ = ["Dense", "Recurrent", "Stream"]
+__all__ = ["Conv1D", "Dense", "Recurrent", "Stream"]
