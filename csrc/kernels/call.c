@@ -263,6 +263,7 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
 }
 
 extern const ConvKernels NAME(conv_kernels);
+extern const FilmKernels NAME(film_kernels);
 
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
@@ -291,4 +292,5 @@ const Kernels NAME(kernels) = {
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
     .conv = &NAME(conv_kernels),
+    .film = &NAME(film_kernels),
 };

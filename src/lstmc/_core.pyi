@@ -257,3 +257,24 @@ def set_threads(threads: int) -> None: ...
 def set_quota(cpus: int) -> None: ...
 def threads(wanted: int = 0) -> int: ...
 def has_openmp() -> bool: ...
+
+def film_takes(cell: int) -> bool: ...
+
+class Film:
+    pixels: int
+    sizes: tuple[int, int, int, int]
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        dilation: tuple[int, ...],
+        pixelwise: bool,
+    ) -> None: ...
+    def tape_size(self, frames: int) -> int: ...
+
+film_forward: dict[str, Any]  # by "float" or "double"
+film_backward: dict[str, Any]
