@@ -6,7 +6,7 @@ Importing it imports NumPy alone; what needs more is loaded when first asked for
 from importlib import import_module
 
 from ._threads import set_num_threads
-from .config import cells, show_config
+from .config import architectures, cells, show_config
 from .sequences import Sequences
 
 __version__ = "0.1.0"
@@ -33,6 +33,7 @@ __all__ = [
     "LSTMTranscriber",
     "ModelFileError",
     "Sequences",
+    "architectures",
     "cells",
     "ctc",
     "datasets",
