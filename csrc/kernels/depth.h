@@ -11,10 +11,12 @@
 #include "kernels.h"
 #include "lstmc_highway.h"
 
-#define SLAB 64 /* rows: their x stays in the second-level cache */
+#define SLAB 64 /* rows that go through a panel at once: their a stays near */
+#define GROUP_BYTES (256 << 10) /* of x of the rows of a group */
 #define UNITS \
     96 /* whose weights' gradient is one thread's; whole tiles of any height */
 
+/* Rows are cut into groups, and groups into slabs. */
 typedef struct {
     const lstmc_highway *call;
     idx n, panels, width;
@@ -23,10 +25,7 @@ typedef struct {
     idx x_row, s_row; /* reals from row to row */
     idx x_layer, s_layer; /* and from layer to layer of the tape */
     idx layer_size; /* reals of a layer's weights */
-    idx slabs;
-    real *packed; /* (layers, panels, ...) as forward or backward reads them */
-    idx packed_layer;
-    real *bias; /* forward: (layers, panels, columns, PANEL) */
+    idx groups, group_rows; /* and rows of a group at most */
     real *scratch; /* (threads, scratch_size) */
     idx scratch_size;
     Poll *poll;
@@ -62,6 +61,11 @@ static inline int goes_on(const Stack *s, double work)
 static inline double step_work(const Stack *s, idx rows)
 {
     return 2.0 * (double)rows * (double)s->n * (double)s->n * (s->columns + 1);
+}
+
+static inline idx first_row(const Stack *s, idx group)
+{
+    return group * s->call->rows / s->groups;
 }
 
 static inline real *x_on_tape(const Stack *s, int layer, idx row)

@@ -1,4 +1,4 @@
-/* highway.c - a stack of highway layers: a slab of rows goes through all of them.
+/* highway.c - a stack of highway layers: a group of rows goes through all of them.
  *
  *   H = f(W_H x + b_H)   T = sigmoid(W_T x + b_T)   C = sigmoid(W_C x + b_C)
  *   y = H T + x C        coupled: C = 1 - T; open: T = C = 1; none: T = 1, C = 0
@@ -6,7 +6,8 @@
  *   da_H = dy T f'   da_T = dy (H - x) T (1 - T)   dx = dy C + W_H' da_H + W_T' da_T
  *
  * Depth runs as time does in forward.c: a layer is a step whose weights are its own, and
- * no slab waits for another. On the tape stands for each layer and row x, and H, T and
+ * no group waits for another. A panel of weights is packed where it is used, in the
+ * first cache, and all rows of the group go through it, a slab at a time. On the tape stands for each layer and row x, and H, T and
  * C, in place of which backward leaves da. The weights' gradients are then sums over
  * all rows, in their order, each by one thread.
  *
@@ -39,30 +40,28 @@ static idx tape_size(const lstmc_highway *call)
     return call->layers * (s.x_layer + s.s_layer);
 }
 
-/* Slabs are as few as their height allows, and as many for one thread as for another. */
-static idx count_slabs(idx rows, int threads)
+/* Groups are as few as their height allows, and as many for one thread as for another. */
+static void cut_rows(Stack *s, int threads)
 {
-    idx slabs = (rows + SLAB - 1) / SLAB;
-    while (slabs < rows && slabs % threads > 0)
-        ++slabs;
-    return slabs;
+    const idx rows = s->call->rows,
+              most = max_idx(SLAB, GROUP_BYTES / (s->x_row * (idx)sizeof(real)));
+    s->groups = (rows + most - 1) / most;
+    while (s->groups < rows && s->groups % threads > 0)
+        ++s->groups;
+    s->group_rows = s->groups ? (rows + s->groups - 1) / s->groups : 0;
 }
 
 Stack NAME(lay_out_stack)(const lstmc_highway *call, int given, int threads,
                           int backward, Arena *arena)
 {
     Stack s = describe(call, given);
-    s.slabs = count_slabs(call->rows, threads);
+    cut_rows(&s, threads);
     s.poll = take(arena, 1, sizeof(Poll));
-    s.packed_layer = s.columns * s.panels * PANEL * (backward ? s.width : s.n);
-    s.packed = take(arena, call->layers * s.packed_layer, sizeof(real));
-    s.bias =
-        take(arena, backward ? 0 : call->layers * s.columns * s.width, sizeof(real));
-    const idx near = s.slots * SLAB * PANEL, gradient = CHUNK * (UNITS + PANEL);
-    s.scratch_size = backward
-                         ? max_idx(SLAB * s.x_row, gradient + s.panels * UNITS * PANEL)
-                         : near + 2 * SLAB * s.x_row;
-    s.scratch_size = panels_of(s.scratch_size) * PANEL;
+    const idx packed = s.columns * (s.width + 1) * PANEL, near = s.slots * SLAB * PANEL;
+    const idx gradient = (s.panels * UNITS + CHUNK) * PANEL + CHUNK * UNITS;
+    const idx rows = s.group_rows * s.x_row;
+    s.scratch_size =
+        backward ? max_idx(packed + rows, gradient) : packed + near + 2 * rows;
     s.scratch = take(arena, threads * s.scratch_size, sizeof(real));
     return s;
 }
@@ -75,38 +74,37 @@ static idx workspace(const lstmc_highway *call, int threads, int backward)
     return arena.used;
 }
 
-/* --- packing: by the whole team -------------------------------------------------- */
-
-/* The rows of W of a panel of units, side by side: (n, PANEL). */
-static void pack_panel(const real *w, idx n, idx units, real *to)
+/* The rows of W of some units, at most a panel of them, side by side: (n, PANEL). */
+static void pack_units(const real *w, idx n, idx units, real *to)
 {
-    for (idx k = 0; k < n; k += PANEL) {
+    if (units < PANEL)
+        memset(to, 0, (size_t)(n * PANEL) * sizeof(real));
+    for (idx k = 0; k < n; k += PANEL, w += PANEL, to += PANEL * PANEL) {
         const idx most = min_idx(PANEL, n - k);
-        for (idx j = 0; j < PANEL; ++j)
-            for (idx i = 0; i < most; ++i)
-                to[(k + i) * PANEL + j] = j < units ? w[j * n + k + i] : 0;
+        if (units == PANEL && most == PANEL)
+            for (idx i = 0; i < PANEL; ++i)
+                for (idx j = 0; j < PANEL; ++j)
+                    to[i * PANEL + j] = w[j * n + i];
+        else
+            for (idx j = 0; j < units; ++j)
+                for (idx i = 0; i < most; ++i)
+                    to[i * PANEL + j] = w[j * n + i];
     }
 }
 
-/* packed: (panels, columns, n, PANEL) */
-static void pack(const Stack *s)
+/* Panel p of a layer: (columns, PANEL) biases, then (columns, n, PANEL) weights. */
+static void pack_panel(const Stack *s, int layer, idx p, real *packed)
 {
-    const idx n = s->n, each = s->panels * s->columns;
-#pragma omp for schedule(static)
-    for (idx item = 0; item < s->call->layers * each; ++item) {
-        const idx layer = item / each, p = item % each / s->columns,
-                  g = item % s->columns;
-        const idx units = min_idx(PANEL, n - p * PANEL);
-        const real *w = weights_of(s, (int)layer),
-                   *b = w + s->columns * n * n + g * n + p * PANEL;
-        pack_panel(w + (g * n + p * PANEL) * n, n, units, s->packed + item * n * PANEL);
-        real *bias = s->bias + item * PANEL;
-        for (idx j = 0; j < PANEL; ++j)
-            bias[j] = j < units ? b[j] : 0;
+    const idx n = s->n, units = min_idx(PANEL, n - p * PANEL);
+    const real *w = weights_of(s, layer) + p * PANEL * n,
+               *b = weights_of(s, layer) + s->columns * n * n + p * PANEL;
+    real *to = packed + s->columns * PANEL;
+    memset(packed, 0, (size_t)(s->columns * PANEL) * sizeof(real));
+    for (int g = 0; g < s->columns; ++g, w += n * n, b += n, to += n * PANEL) {
+        memcpy(packed + g * PANEL, b, (size_t)units * sizeof(real));
+        pack_units(w, n, units, to);
     }
 }
-
-/* --- forward --------------------------------------------------------------------- */
 
 static void activate(int activation, vec *a, idx count)
 {
@@ -157,20 +155,21 @@ ALWAYS_INLINE void mix(const Stack *s, const int gates, const vec *near, idx row
     }
 }
 
-static void run_panel(const Stack *s, int layer, idx p, real *near, idx rows,
-                      const real *x, const real *given, real *y, real *saved)
+/* Rows of x through a packed panel; x, given, y and saved start with its units. */
+static void run_panel(const Stack *s, const real *packed, real *near, idx rows,
+                      const real *x_all, const real *x, const real *given, real *y,
+                      real *saved)
 {
-    const idx item = layer * s->panels + p;
     NAME(product)(&(Product){.rows = rows,
                              .panels = s->columns,
                              .groups = 1,
-                             .a = x,
+                             .a = x_all,
                              .a_row = s->x_row,
                              .runs = 1,
                              .run = s->n,
-                             .b = s->packed + item * s->columns * s->n * PANEL,
+                             .b = packed + s->columns * PANEL,
                              .b_panel = s->n * PANEL,
-                             .start = s->bias + item * s->columns * PANEL,
+                             .start = packed,
                              .start_panel = PANEL,
                              .c = near + s->given * rows * PANEL,
                              .c_panel = rows * PANEL,
@@ -178,11 +177,10 @@ static void run_panel(const Stack *s, int layer, idx p, real *near, idx rows,
     vec *a = (vec *)near;
     if (s->given)
         for (idx r = 0; r < rows; ++r)
-            memcpy(near + r * PANEL, given + r * s->x_row + p * PANEL, LINE);
+            memcpy(near + r * PANEL, given + r * s->x_row, LINE);
     else
         activate(s->call->activation, a, rows * VECS);
     activate(LSTMC_LOGISTIC, a + rows * VECS, (s->slots - 1) * rows * VECS);
-    x += p * PANEL, y += p * PANEL, saved += saved ? p * PANEL : 0;
     switch (s->call->gates) {
     case LSTMC_GATES_COUPLED:
         mix(s, LSTMC_GATES_COUPLED, a, rows, x, y, saved);
@@ -198,26 +196,51 @@ static void run_panel(const Stack *s, int layer, idx p, real *near, idx rows,
     }
 }
 
-static void run_slab(const Stack *s, idx row, idx rows)
+/* Where a layer finds the rows of a group, and leaves them. */
+typedef struct {
+    const real *x, *given;
+    real *y, *saved;
+} Way;
+
+static void run_layer(const Stack *s, int layer, const Way *way, idx rows)
+{
+    real *packed = scratch_of(s), *near = packed + s->columns * (s->width + 1) * PANEL;
+    for (idx p = 0; p < s->panels; ++p) {
+        const idx place = p * PANEL;
+        pack_panel(s, layer, p, packed);
+        for (idx r = 0; r < rows; r += SLAB) {
+            const real *x = way->x + r * s->x_row;
+            run_panel(s, packed, near, min_idx(SLAB, rows - r), x, x + place,
+                      way->given ? way->given + r * s->x_row + place : NULL,
+                      way->y + r * s->x_row + place,
+                      way->saved ? way->saved + r * s->s_row + place : NULL);
+        }
+    }
+}
+
+static void run_group(const Stack *s, idx row, idx rows)
 {
     const lstmc_highway *call = s->call;
-    real *near = scratch_of(s), *own = near + s->slots * SLAB * PANEL;
-    real *other = own + SLAB * s->x_row;
+    real *own =
+        scratch_of(s) + s->columns * (s->width + 1) * PANEL + s->slots * SLAB * PANEL;
+    real *other = own + s->group_rows * s->x_row;
     real *x = call->tape ? x_on_tape(s, 0, row) : own;
     widen(s, (const real *)call->x + row * s->n, x, rows, s->x_row);
-    if (s->given)
+    if (s->given) /* y may take its place: a unit's h is read before its y is there */
         widen(s, (const real *)call->h + row * s->n, other, rows, s->x_row);
-    const real *given = s->given ? other : NULL;
     for (int layer = 0; layer < call->layers; ++layer) {
         const int last = layer == call->layers - 1;
         real *y = call->tape && !last ? x_on_tape(s, layer + 1, row)
                   : x == own          ? other
                                       : own;
-        real *saved = call->tape ? s_on_tape(s, layer, row) : NULL;
         if (!goes_on(s, step_work(s, rows)))
             return;
-        for (idx p = 0; p < s->panels; ++p)
-            run_panel(s, layer, p, near, rows, x, given, y, saved);
+        run_layer(s, layer,
+                  &(Way){.x = x,
+                         .given = s->given ? other : NULL,
+                         .y = y,
+                         .saved = call->tape ? s_on_tape(s, layer, row) : NULL},
+                  rows);
         x = y;
     }
     narrow(s, x, s->x_row, (real *)call->y + row * s->n, rows);
@@ -231,13 +254,10 @@ static int forward(const lstmc_highway *call, int threads, void *memory)
 #pragma omp parallel num_threads(threads)
     {
         const FloatMode mode = flush_denormals();
-        pack(&s);
 #pragma omp for schedule(static)
-        for (idx slab = 0; slab < s.slabs; ++slab) {
-            const idx row = slab * call->rows / s.slabs,
-                      end = (slab + 1) * call->rows / s.slabs;
-            run_slab(&s, row, end - row);
-        }
+        for (idx group = 0; group < s.groups; ++group)
+            run_group(&s, first_row(&s, group),
+                      first_row(&s, group + 1) - first_row(&s, group));
         restore_mode(mode);
     }
     return atomic_load(&s.poll->stopped) ? LSTMC_STOPPED : LSTMC_OK;

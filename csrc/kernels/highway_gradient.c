@@ -1,29 +1,24 @@
 /* highway_gradient.c - the way back through a stack of highway layers.
  *
- * First the slabs, each from the last layer to the first: da in place of H, T and C,
+ * First the groups, each from the last layer to the first: da in place of H, T and C,
  * and dx. Then the weights, as deep products over all rows: dW = da x'. A thread has the
  * weights of some units of one of W_H, W_T and W_C, and adds row after row, so that no
  * sum depends on who else is at work. */
 #include "depth.h"
 
-/* packed: (panels of inputs, columns, width, PANEL) */
-static void pack_transposed(const Stack *s)
+/* What a panel of inputs gives to all units: (columns, width, PANEL). */
+static void pack_inputs(const Stack *s, int layer, idx q, real *to)
 {
-    const idx n = s->n, each = s->panels * s->columns;
-#pragma omp for schedule(static)
-    for (idx item = 0; item < s->call->layers * each; ++item) {
-        const idx layer = item / each, q = item % each / s->columns,
-                  g = item % s->columns;
-        const idx inputs = min_idx(PANEL, n - q * PANEL);
-        const real *w = weights_of(s, (int)layer) + g * n * n + q * PANEL;
-        real *to = s->packed + item * s->width * PANEL;
-        for (idx u = 0; u < s->width; ++u, w += n, to += PANEL)
-            for (idx j = 0; j < PANEL; ++j)
-                to[j] = u < n && j < inputs ? w[j] : 0;
-    }
+    const idx n = s->n, inputs = min_idx(PANEL, n - q * PANEL);
+    const real *w = weights_of(s, layer) + q * PANEL;
+    memset(to, 0, (size_t)(s->columns * s->width * PANEL) * sizeof(real));
+    for (int g = 0; g < s->columns; ++g, to += (s->width - n) * PANEL)
+        for (idx u = 0; u < n; ++u, w += n, to += PANEL)
+            for (idx j = 0; j < inputs; ++j)
+                to[j] = w[j];
 }
 
-/* --- the slabs ------------------------------------------------------------------- */
+/* --- the groups ------------------------------------------------------------------- */
 
 /* f' by f; what is NaN stays NaN. */
 ALWAYS_INLINE vec slope(const int activation, vec h)
@@ -109,27 +104,28 @@ static void add_inputs(const Stack *s, int layer, const real *h, real *d, idx ro
 {
     const int carries = s->call->gates != LSTMC_GATES_NONE;
     const idx depth = s->columns * s->width;
-    NAME(product)(&(Product){.rows = rows,
-                             .panels = s->panels,
-                             .groups = 1,
-                             .a = h + s->given * s->width,
-                             .a_row = s->s_row,
-                             .runs = 1,
-                             .run = depth,
-                             .b = s->packed + layer * s->packed_layer,
-                             .b_panel = depth * PANEL,
-                             .start = carries ? d : no_start(),
-                             .start_panel = carries ? PANEL : 0,
-                             .start_row = carries ? s->x_row : 0,
-                             .c = d,
-                             .c_panel = PANEL,
-                             .c_row = s->x_row});
+    real *packed = scratch_of(s);
+    for (idx q = 0; q < s->panels; ++q, d += PANEL) {
+        pack_inputs(s, layer, q, packed);
+        NAME(product)(&(Product){.rows = rows,
+                                 .panels = 1,
+                                 .groups = 1,
+                                 .a = h + s->given * s->width,
+                                 .a_row = s->s_row,
+                                 .runs = 1,
+                                 .run = depth,
+                                 .b = packed,
+                                 .start = carries ? d : no_start(),
+                                 .start_row = carries ? s->x_row : 0,
+                                 .c = d,
+                                 .c_row = s->x_row});
+    }
 }
 
 static void pull_through(const Stack *s, idx row, idx rows)
 {
     const lstmc_highway *call = s->call;
-    real *d = scratch_of(s);
+    real *d = scratch_of(s) + s->columns * (s->width + 1) * PANEL;
     widen(s, (const real *)call->dy + row * s->n, d, rows, s->x_row);
     for (int layer = call->layers - 1; layer >= 0; --layer) {
         real *h = s_on_tape(s, layer, row);
@@ -217,13 +213,10 @@ int NAME(highway_backward)(const lstmc_highway *call, int threads, void *memory)
 #pragma omp parallel num_threads(threads)
     {
         const FloatMode mode = flush_denormals();
-        pack_transposed(&s);
 #pragma omp for schedule(static)
-        for (idx slab = 0; slab < s.slabs; ++slab) {
-            const idx row = slab * call->rows / s.slabs,
-                      end = (slab + 1) * call->rows / s.slabs;
-            pull_through(&s, row, end - row);
-        }
+        for (idx group = 0; group < s.groups; ++group)
+            pull_through(&s, first_row(&s, group),
+                         first_row(&s, group + 1) - first_row(&s, group));
 #pragma omp for schedule(static)
         for (idx item = 0; item < blocks; ++item) {
             const Block block = block_of(&s, item);
