@@ -14,7 +14,7 @@ static int check_stack(const lstmc_highway *call)
     if (call->gates < LSTMC_GATES_COUPLED || call->gates > LSTMC_GATES_NONE ||
         call->activation < LSTMC_TANH || call->activation > LSTMC_IDENTITY)
         return LSTMC_BAD_OPTION;
-    /* Four numbers a unit, row and layer, and three matrices a layer, of whole lines. */
+    /* Four numbers a unit, row and layer, and three matrices a layer, in lines. */
     const double width = (double)call->size + 64,
                  rows = (double)call->rows + 64 * 1024.0;
     const double bytes = (double)call->layers * width * 8 * (6 * rows + 6 * width);

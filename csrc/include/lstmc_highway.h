@@ -10,7 +10,7 @@
  *   Weights     layer by layer: the rows of W_H, W_T, W_C, as many of them as the gates
  *               need, each (size, size); then b_H, b_T, b_C. Gradients likewise.
  *   Given h     a call with h has no W_H: h is what some other layer made of x, and
- *               the gates choose between it and x. One layer; coupled or separate gates.
+ *               the gates choose between it and x. One layer with gates.
  *   Tape        lstmc_highway_tape_size reals, aligned to LSTMC_ALIGNMENT.
  *   Bits        a row's results are the same for any number of threads and in any
  *               company; a gradient's for any number of threads. */

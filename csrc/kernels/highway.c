@@ -5,11 +5,12 @@
  *
  *   da_H = dy T f'   da_T = dy (H - x) T (1 - T)   dx = dy C + W_H' da_H + W_T' da_T
  *
- * Depth runs as time does in forward.c: a layer is a step whose weights are its own, and
+ * Depth runs as time does in forward.c: a layer is a step with weights of its own, and
  * no group waits for another. A panel of weights is packed where it is used, in the
- * first cache, and all rows of the group go through it, a slab at a time. On the tape stands for each layer and row x, and H, T and
- * C, in place of which backward leaves da. The weights' gradients are then sums over
- * all rows, in their order, each by one thread.
+ * first cache, and all rows of the group go through it, a slab at a time. On the tape
+ * stand, for each layer and row, x and H, T and C, in place of which backward leaves da.
+ * The weights' gradients are then sums over all rows, in their order, each by one
+ * thread.
  *
  * Srivastava, Greff, Schmidhuber: Training Very Deep Networks. NIPS 2015; H + x alone:
  * He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition. CVPR 2016. */
@@ -40,7 +41,7 @@ static idx tape_size(const lstmc_highway *call)
     return call->layers * (s.x_layer + s.s_layer);
 }
 
-/* Groups are as few as their height allows, and as many for one thread as for another. */
+/* Groups are as few as their height allows, and as many for each thread. */
 static void cut_rows(Stack *s, int threads)
 {
     const idx rows = s->call->rows,

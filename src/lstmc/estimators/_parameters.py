@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..initializers import BY_NAME
+from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..models.transcriber import DECODERS
@@ -91,6 +92,9 @@ RULES = {
     "drop_connect": _real(0, 1),
     "input_initializer": _options(*BY_NAME),
     "recurrent_initializer": _options(*BY_NAME),
+    "activation": _options(*ACTIVATIONS),
+    "gates": _options(*GATES),
+    "transform_bias": _real(-np.inf, closed="neither"),
     "forget_bias": _either(_real(-np.inf, closed="neither"), _options("power_law")),
     "solver": _options("adam", "sgd"),
     "alpha": _real(0),

@@ -35,8 +35,8 @@ class Highway(Layer):
     A highway layer computes a transform of its input and a gate that chooses, unit by
     unit, between the transform and the input itself [1]_. With its bias below zero the
     gate starts nearly shut, so that a new stack of any depth hands on its input, and
-    gradients, and learns where to transform. It is a step of an LSTM with a forget gate,
-    with depth for time.
+    gradients, and learns where to transform. Such a layer is a step of an LSTM with a
+    forget gate, with depth for time.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Highway(Layer):
     activation : {"tanh", "relu", "logistic", "identity"}, default="tanh"
         The squash f of the transform H.
     gates : {"coupled", "separate", "open", "none"}, default="coupled"
-        What there is of ``y = H T + x C``: "coupled" has ``C = 1 - T``; "separate" gives
-        C weights of its own; "open" is ``y = H + x``, the residual layer [2]_; "none" is
-        ``y = H``, a plain layer, to compare with.
+        What there is of ``y = H T + x C``: "coupled" has ``C = 1 - T``; "separate"
+        gives C weights of its own; "open" is ``y = H + x``, the residual layer [2]_;
+        "none" is ``y = H``, a plain layer, to compare with.
     transform_bias : float, default=-1.0
         Where the biases of T start; those of C start at the opposite. The deeper the
         stack, the lower: -1 for 10 layers to -4 for 50 and more.
