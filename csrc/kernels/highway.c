@@ -8,7 +8,7 @@
  * Depth runs as time does in forward.c: a layer is a step with weights of its own, and
  * no group waits for another. A panel of weights is packed where it is used, in the
  * first cache, and all rows of the group go through it, a slab at a time. On the tape
- * stand, for each layer and row, x and H, T and C, in place of which backward leaves da.
+ * stand, for each layer and row, x and H, T, C, in place of which backward leaves da.
  * The weights' gradients are then sums over all rows, in their order, each by one
  * thread.
  *

@@ -2,7 +2,7 @@
  *
  * First the groups, each from the last layer to the first: da in place of H, T and C,
  * and dx. Then the weights, as deep products over all rows: dW = da x'. A thread has
- * those of some units of one of W_H, W_T and W_C, and adds row after row, so that no sum
+ * those of some units of one of W_H, W_T, W_C, and adds row after row, so that no sum
  * depends on who else is at work. */
 #include "depth.h"
 
