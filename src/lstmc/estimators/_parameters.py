@@ -85,6 +85,8 @@ RULES = {
     "block_size": _integer(1),
     "cell_bias": _BOOL,
     "gradient": _options(*GRADIENTS),
+    "residual": _BOOL,
+    "highway": _BOOL,
     "dropout": _real(0, 1),
     "variational": _BOOL,
     "recurrent_dropout": _real(0, 1),

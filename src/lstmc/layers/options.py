@@ -28,6 +28,7 @@ def check_options(facts, **options):
     if bias != "power_law" and (not isinstance(bias, Real) or isinstance(bias, bool)):
         raise ValueError(f'forget_bias: expected a number or "power_law", got {bias!r}')
     _check_cell(facts, options)
+    _check_shortcuts(options)
     if options["hidden_size"] % options["num_heads"]:
         raise ValueError(
             "num_heads: expected a divisor of hidden_size "
@@ -78,6 +79,17 @@ def _check_cell(facts, options):
         raise ValueError(
             f"block_size: expected a divisor of hidden_size {n}, one head and no "
             f"projection, got {options['block_size']}"
+        )
+
+
+def _check_shortcuts(options):
+    chosen = [name for name in ("residual", "highway") if options[name]]
+    if len(chosen) > 1:
+        raise ValueError("residual, highway: expected one of them at most, got both")
+    if chosen and options["num_layers"] < 2:
+        raise ValueError(
+            f"{chosen[0]}: expected num_layers of at least 2, since nothing goes past "
+            f"the first layer, got {options['num_layers']}"
         )
 
 
