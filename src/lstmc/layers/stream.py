@@ -79,6 +79,8 @@ class Stream(_core.Stream):
         self.layer = layer
         self.batch_size = _at_least(1, "batch_size", batch_size)
         self.threads = _at_least(0, "threads", threads)
+        # Raises, before any memory is taken, if it could never be had.
+        _core.stream_bytes(tuple(layer._kernels), self.batch_size)
         self._time = aligned(self.batch_size, layer.dtype)
         self._time[:] = 0
         self._static = None
