@@ -5,6 +5,7 @@
 
 #include "cells.h"
 #include "dispatch.h"
+#include "highway.h"
 #include "kernels.h"
 
 #define REFER(name) &NAME(name),
@@ -263,6 +264,8 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const HighwayKernels NAME(highway_kernels);
+
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
     .cell_count = CELL_COUNT,
@@ -289,4 +292,5 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .highway = &NAME(highway_kernels),
 };

@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 # Where the names that are loaded on demand live.
 _LAZY = {
+    "HighwayClassifier": "estimators",
+    "HighwayRegressor": "estimators",
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
@@ -28,6 +30,8 @@ _LAZY = {
 
 __all__ = [
     "DivergenceError",
+    "HighwayClassifier",
+    "HighwayRegressor",
     "LSTMClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",

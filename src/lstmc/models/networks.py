@@ -6,6 +6,7 @@ An architecture registers here how its networks come out of a file.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .. import highway_network
 from ..layers.stack import registry
 from ..levels import LevelNetwork
 from ..network import POOLINGS, Network
@@ -105,4 +106,11 @@ def split_levels(config):
     ]
 
 
-NETWORKS = {"recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps)}
+NETWORKS = {
+    "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
+    "highway": Origin(
+        highway_network.HighwayNetwork.from_parameters,
+        highway_network.fewest_parameters,
+        lambda config: False,
+    ),
+}
