@@ -261,6 +261,8 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const struct MdlstmKernels NAME(mdlstm_kernels);
+
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
     .cell_count = CELL_COUNT,
@@ -287,4 +289,5 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .mdlstm = &NAME(mdlstm_kernels),
 };
