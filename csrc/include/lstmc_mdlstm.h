@@ -5,8 +5,8 @@
  *               dimension fastest.
  *   Weights     of each direction one after another, flat and not packed:
  *               W ((dims + 3) * units, inputs), U ((dims + 3) * units, dims * units),
- *               b ((dims + 3) * units), p (dims + 2, units). Rows of W, U and b stand in
- *               the order i, f of each dimension, z, o; those of p: i, f ..., o.
+ *               b ((dims + 3) * units), p (dims + 2, units). Rows of W, U and b stand
+ *               in the order i, f of each dimension, z, o; those of p: i, f ..., o.
  *   Directions  a set of bits each: bit d is set where dimension d is walked from its
  *               end.
  *   Tape        what forward keeps for backward, lstmc_mdlstm_tape_size reals, aligned

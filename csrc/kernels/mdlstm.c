@@ -96,8 +96,8 @@ static Sweep lay_out(const lstmc_mdlstm *call, int threads, int backward, Arena 
     s.weights = take(arena, s.directions * weights, sizeof(real));
     s.biases = take(arena, biases, sizeof(real));
     const idx depth = s.panels * s.columns * PANEL;
-    s.back =
-        take(arena, backward * s.directions * s.out_panels * depth * PANEL, sizeof(real));
+    s.back = take(arena, backward * s.directions * s.out_panels * depth * PANEL,
+                  sizeof(real));
     s.state_size = 4 * (s.widest + 1) * (backward ? s.dims : 1) * width_of_states(&s);
     s.own_size = BLOCK_ROWS * (s.row + max_idx(s.slots, s.out_panels) * PANEL);
     s.scratch =

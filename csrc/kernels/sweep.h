@@ -75,7 +75,8 @@ typedef struct {
     const Walk *walk;
     const real *weights, *biases, *back;
     real *h[2], *c[2]; /* (widest + 1, parts, panels * PANEL); the last row is zeros */
-    real *rows, *gates; /* (BLOCK_ROWS, row); (BLOCK_ROWS, slots or out panels, PANEL) */
+    real *rows;  /* (BLOCK_ROWS, row) */
+    real *gates; /* (BLOCK_ROWS, slots or out panels, PANEL) */
     real *tape;
     Barrier *barrier;
 } Job;

@@ -4,8 +4,9 @@
  *   db     += da
  *   dp_i   += da_i sum_d c_d,   dp_f,d += da_f,d c_d,   dp_o += da_o c
  *
- * A window of cells at a time: its [x, h_d] is packed in chunks, then threads share the
- * panels of the columns, so that every sum is one thread's. Called by the whole team. */
+ * A window of cells at a time: its [x, h_d] is packed in chunks, then threads share
+ * the panels of the columns, so that every sum is one thread's. Called by the whole
+ * team. */
 #include "sweep.h"
 
 #define WINDOW_CHUNKS 4

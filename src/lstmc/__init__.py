@@ -7,6 +7,7 @@ from importlib import import_module
 
 from ._threads import set_num_threads
 from .config import cells, show_config
+from .images import Images
 from .sequences import Sequences
 
 __version__ = "0.1.0"
@@ -16,6 +17,8 @@ _LAZY = {
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
+    "MDLSTMClassifier": "estimators",
+    "MDLSTMTranscriber": "estimators",
     "load": "models",
     "ModelFileError": "models",
     "DivergenceError": "training",
@@ -28,9 +31,12 @@ _LAZY = {
 
 __all__ = [
     "DivergenceError",
+    "Images",
     "LSTMClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
+    "MDLSTMClassifier",
+    "MDLSTMTranscriber",
     "ModelFileError",
     "Sequences",
     "cells",

@@ -1,7 +1,10 @@
 """Layers: forward, backward and parameters, one class a file."""
 
+from .blocks import Blocks
+from .collapse import Collapse
 from .dense import Dense
+from .mdlstm import MDLSTM
 from .recurrent import Recurrent
 from .stream import Stream
 
-__all__ = ["Dense", "Recurrent", "Stream"]
+__all__ = ["MDLSTM", "Blocks", "Collapse", "Dense", "Recurrent", "Stream"]

@@ -1,5 +1,6 @@
 """Inputs: what a model reads, and how it becomes the Sequences that networks take."""
 
+from ..images import as_images
 from ..layers.extras import checked_extras
 from ..sequences import as_sequences
 
@@ -52,6 +53,45 @@ class SequenceInput:
         return cls(**checked(config, n_features_in=int, univariate=bool))
 
 
+class ImageInput:
+    """Images of any sizes.
+
+    Parameters
+    ----------
+    n_features_in : int
+        Channels.
+    """
+
+    kind = "images"
+
+    def __init__(self, n_features_in):
+        self.n_features_in_ = n_features_in
+
+    def read(self, X, network):
+        """Return ``X`` as Images of the network's type, and no keywords.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``X`` is of another kind, or of other dimensions or channels.
+        """
+        config = network.config
+        x = as_images(
+            X, ndim=config["ndim"], dtype=config["dtype"],
+            n_features=config["input_size"], allow_empty=True,
+        )  # fmt: skip
+        return x, {}
+
+    def to_json(self):
+        """Return what `from_json` takes."""
+        return {"n_features_in": self.n_features_in_}
+
+    @classmethod
+    def from_json(cls, config):
+        """Return the input that `to_json` took apart, or raise."""
+        return cls(**checked(config, n_features_in=int))
+
+
 def checked(config, **kinds):
     """Return the entries of these names, if each is of its kind; else TypeError."""
     for name, kind in kinds.items():
@@ -61,4 +101,4 @@ def checked(config, **kinds):
 
 
 # By the "input" of a model's config.
-INPUTS = {SequenceInput.kind: SequenceInput}
+INPUTS = {reader.kind: reader for reader in (SequenceInput, ImageInput)}
