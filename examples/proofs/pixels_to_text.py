@@ -1,14 +1,29 @@
 """Pixels to text: lines are read straight from their pixels, in fonts seen and unseen.
 
 The lines of `prints`, as images: no frames are cut, no features computed. Layers of
-multidimensional LSTM, which sweep in from all four corners, read blocks of 3 x 2 pixels,
-then blocks of 2 x 2 of their own outputs.
+multidimensional LSTM, which sweep in from all four corners, read blocks of 3 x 2
+pixels, then blocks of 2 x 2 of their own outputs.
 """
 
 import numpy as np
 from prints import (
-    ALPHABET, HEIGHT, LONGEST, NOISE, SEEN, SHEAR, SIZES, TESTED, UNSEEN, WANTED,
-    draw_lines, judge, mix, pick, picture, read_lines, together,
+    ALPHABET,
+    HEIGHT,
+    LONGEST,
+    NOISE,
+    SEEN,
+    SHEAR,
+    SIZES,
+    TESTED,
+    UNSEEN,
+    WANTED,
+    draw_lines,
+    judge,
+    mix,
+    pick,
+    picture,
+    read_lines,
+    together,
 )  # fmt: skip
 from proof import Proof
 from rounds import fit_rounds
@@ -57,17 +72,17 @@ def main():
             f"{SHEAR} either way, faint or strong, blurred, under noise of {NOISE[0]} "
             f"to {NOISE[1]} of full ink. The image itself is the input: blocks of "
             f"{BLOCKS[0][0]} × {BLOCKS[0][1]} pixels feed four sweeps of {UNITS[0]} "
-            f"multidimensional LSTM units, blocks of {BLOCKS[1][0]} × {BLOCKS[1][1]} of "
-            f"their outputs {BETWEEN[0]} tanh units, these four sweeps of {UNITS[1]}; "
-            "the columns' sums are read by CTC, the likeliest path, without a "
-            f"dictionary. It is trained in {len(RATES)} rounds of {DRAWN} lines, drawn "
-            f"anew, in {len(SEEN)} fonts, and tested on {TESTED} lines of other texts "
-            f"in each of these, and in each of {len(UNSEEN)} fonts that it has never "
-            "seen."
+            f"multidimensional LSTM units, blocks of {BLOCKS[1][0]} × {BLOCKS[1][1]} "
+            f"of their outputs {BETWEEN[0]} tanh units, these four sweeps of "
+            f"{UNITS[1]}; the columns' sums are read by CTC, the likeliest path, "
+            f"without a dictionary. It is trained in {len(RATES)} rounds of {DRAWN} "
+            f"lines, drawn anew, in {len(SEEN)} fonts, and tested on {TESTED} lines of "
+            f"other texts in each of these, and in each of {len(UNSEEN)} fonts that it "
+            "has never seen."
         ),
         paper=(
-            "Graves, Schmidhuber: Offline Handwriting Recognition with Multidimensional "
-            "Recurrent Neural Networks. NIPS 2008, on handwriting"
+            "Graves, Schmidhuber: Offline Handwriting Recognition with "
+            "Multidimensional Recurrent Neural Networks. NIPS 2008, on handwriting"
         ),
         columns=["font", "", "characters", "character error rate", "lines right"],
     )
@@ -92,8 +107,8 @@ def main():
         "designs were not."
     )
     proof.note(
-        f"On the lines to decide by, in fonts seen, it was {curve[-1]:.2%}. One seed was "
-        "run to the end."
+        f"On the lines to decide by, in fonts seen, it was {curve[-1]:.2%}. One seed "
+        "was run to the end."
     )
     proof.finish(picture(shown, errors))
 

@@ -1,8 +1,8 @@
 """Print: lines of English in fonts seen and unseen, drawn, and how well they are read.
 
 Lines of the topics that Python's `pydoc` knows, in the fonts that matplotlib carries,
-drawn by Pillow. They come in sizes, sheared, faint or strong, with strokes that are thin
-or spread, under noise.
+drawn by Pillow. They come in sizes, sheared, faint or strong, with strokes that are
+thin or spread, under noise.
 """
 
 from functools import cache

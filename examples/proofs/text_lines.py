@@ -5,8 +5,24 @@ Lines of English as `prints` draws them. A frame is two columns of 24 pixels.
 
 import numpy as np
 from prints import (
-    ALPHABET, COLUMNS, HEIGHT, LONGEST, NOISE, SEEN, SHEAR, SIZES, TESTED, UNSEEN,
-    WANTED, draw_lines, judge, mix, pick, picture, read_lines, together,
+    ALPHABET,
+    COLUMNS,
+    HEIGHT,
+    LONGEST,
+    NOISE,
+    SEEN,
+    SHEAR,
+    SIZES,
+    TESTED,
+    UNSEEN,
+    WANTED,
+    draw_lines,
+    judge,
+    mix,
+    pick,
+    picture,
+    read_lines,
+    together,
 )  # fmt: skip
 from proof import Proof
 from rounds import fit_rounds

@@ -191,7 +191,7 @@ def as_images(
             raise ValueError(
                 f"{name}: expected {ndim} dimensions, got {X.shapes.shape[1]}"
             )
-    elif isinstance(X, list | tuple) or getattr(X, "dtype", None) == object:
+    elif is_list(X):
         images = _pack_list(list(X), ndim, wanted, name, n_features)
     else:
         images = _pack_block(door.real_array(X, name), ndim, wanted, name)
@@ -203,6 +203,11 @@ def as_images(
         )
     _check_finite(images, name)
     return images
+
+
+def is_list(X: Any) -> bool:
+    """Whether X is a list of arrays rather than one: also an array of objects."""
+    return isinstance(X, list | tuple) or np.dtype(object) == getattr(X, "dtype", None)
 
 
 def _pack_block(array, ndim, dtype, name):

@@ -181,12 +181,11 @@ class Pyramid:
         return pooled.with_values(logits) if isinstance(pooled, Sequences) else logits
 
     def loss_and_gradient(
-        self, x, target, weight, loss, *, time=None, static=None, dropout_key=(0, 0),
-        threads=0,
-    ):  # fmt: skip
+        self, x, target, weight, loss, *, dropout_key=(0, 0), threads=0
+    ):
         """Return the loss of a batch and fill ``gradient`` with its gradient.
 
-        As in `Network`; ``time`` and ``static`` are None.
+        As in `Network`.
         """
         x, _ = cut_blocks(x, self.config["block_size"][0])
         tapes, drops = {}, {}
@@ -315,7 +314,7 @@ def check_sizes(hidden_size, block_size, feedforward_size, ndim):
         "block_size": [[int(n) for n in block] for block in blocks],
         "feedforward_size": [int(n) for n in between],
     }
-    flat = [*plain["hidden_size"], *sum(plain["block_size"], [])]
-    if min(flat + plain["feedforward_size"]) < 1:
+    flat = [*plain["hidden_size"], *plain["feedforward_size"]]
+    if min([*flat, *(n for block in plain["block_size"] for n in block)]) < 1:
         raise ValueError(f"expected sizes of at least 1, got {plain}")
     return plain

@@ -171,9 +171,9 @@ def check_parameters(estimator):
     ValueError: The 'max_iter' parameter of LSTMClassifier must be an int in the
     range [1, inf). Got 0 instead.
     """
-    rules = RULES | getattr(estimator, "_rules", {})
     for name, value in estimator.get_params(deep=False).items():
-        rule = rules.get(name)  # a subclass may add parameters of its own
+        # A subclass may add parameters, and rules, of its own.
+        rule = getattr(estimator, "_rules", RULES).get(name, RULES.get(name))
         if rule and not rule.passes(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "

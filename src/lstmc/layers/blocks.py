@@ -183,7 +183,7 @@ def cut_blocks(x, block):
     source = np.concatenate([np.empty((0, math.prod(block)), np.intp), *tables])
     values = np.zeros((outside + 1, x.n_features), x.dtype)
     values[:-1] = x.values
-    small = values[source].reshape(len(source), -1)
+    small = values[source].reshape(len(source), math.prod(block) * x.n_features)
     return Images(small, sizes), source
 
 

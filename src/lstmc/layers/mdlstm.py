@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..images import Images, as_images
+from ..images import Images, as_images, is_list
 from ..initializers import find_initializer
 from .layer import Layer, aligned, checked_dtype
 
@@ -342,7 +342,7 @@ def in_form_of(X, y):
     """Images y as X was given: Images, a list, or an array."""
     if isinstance(X, Images):
         return y
-    if isinstance(X, list | tuple) or getattr(X, "dtype", None) == object:
+    if is_list(X):
         return y.to_list()
     return y.values.reshape(len(y), *y.shapes[0], y.n_features)
 
