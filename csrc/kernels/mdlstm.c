@@ -146,6 +146,11 @@ static Place my_place(const Sweep *s)
                    .crews = team / members};
 }
 
+static real *own_scratch(const Sweep *s, int thread)
+{
+    return s->scratch + s->threads / s->members * s->state_size + thread * s->own_size;
+}
+
 /* Job k, as the calling thread sees it. */
 static Job make_job(const Sweep *s, idx k, Place place, int backward)
 {
@@ -168,8 +173,7 @@ static Job make_job(const Sweep *s, idx k, Place place, int backward)
         job.h[side] = states + side * (s->widest + 1) * row;
         job.c[side] = states + (2 + side) * (s->widest + 1) * row;
     }
-    job.rows = s->scratch + s->threads / s->members * s->state_size +
-               place.thread * s->own_size;
+    job.rows = own_scratch(s, place.thread);
     job.gates = job.rows + BLOCK_ROWS * s->row;
     if (s->call->tape)
         job.tape = (real *)s->call->tape + direction * s->cells * tape_row(s);
@@ -239,7 +243,7 @@ static int run(const lstmc_mdlstm *call, int threads, void *memory, int backward
         if (backward && !is_halted(&s)) {
             if (call->dx)
                 add_inputs(&s);
-            NAME(sweep_gradient)(&s);
+            NAME(sweep_gradient)(&s, own_scratch(&s, my_place(&s).thread));
         }
         restore_mode(mode);
     }

@@ -83,7 +83,7 @@ typedef struct {
 
 void NAME(build_tables)(const Sweep *);  /* these three by the whole team */
 void NAME(pack_sweep)(const Sweep *, int backward);
-void NAME(sweep_gradient)(const Sweep *);
+void NAME(sweep_gradient)(const Sweep *, real *row); /* row: own scratch */
 void NAME(sweep_forward)(const Job *);
 void NAME(sweep_backward)(const Job *);
 
@@ -105,6 +105,16 @@ ALWAYS_INLINE idx cell_of(const Walk *walk, const Spot *spot)
     for (int d = 0; d < LSTMC_MAX_DIMS; ++d)
         cell += spot->u[d] * own->step[d];
     return cell;
+}
+
+#define AHEAD 12 /* cells */
+
+/* A row of y or dy that will be wanted. */
+ALWAYS_INLINE void fetch(const void *y, idx cell, const Sweep *s, idx direction)
+{
+    const real *row = (const real *)y + (cell * s->directions + direction) * s->units;
+    for (idx k = 0; k < s->units; k += PANEL)
+        __builtin_prefetch(row + k);
 }
 
 /* The row of states of a place on the diagonal that starts at `start`. */

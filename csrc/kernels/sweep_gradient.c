@@ -20,45 +20,59 @@ idx NAME(packed_window)(const Sweep *s)
     return panels_of(WINDOW_CHUNKS * chunk_size(s)) * PANEL;
 }
 
-/* Some reals of a row, from number k of it on, into its blocks. */
-static real *append(real *to, idx *k, const real *from, idx count, idx apart)
+static real *append(real *to, const real *from, idx count)
 {
-    for (idx j = 0; j < count; ++j) {
-        *to++ = from ? from[j] : 0;
-        if (++*k % TILE_ROWS == 0)
-            to += apart - TILE_ROWS;
-    }
-    return to;
+    idx k = 0;
+    for (; k + LANES <= count; k += LANES)
+        *(loose *)(to + k) = *(const loose *)(from + k);
+    for (; k < count; ++k)
+        to[k] = from[k];
+    return to + count;
 }
 
-static void pack_place(const Sweep *s, idx direction, idx place, idx in_chunk,
-                       idx depth, real *to)
+/* [x, h_d] of a place into its row of each block; `row` is scratch. */
+static void pack_place(const Sweep *s, idx direction, idx place, idx apart, real *row,
+                       real *to)
 {
     const Spot *spot = s->spot + place;
     const Walk *walk = s->walk + direction * s->call->samples;
-    const idx cell = cell_of(walk, spot), apart = depth * TILE_ROWS;
+    const idx cell = cell_of(walk, spot);
     const real *y = s->call->y;
-    idx k = 0;
-    to += in_chunk * TILE_ROWS;
-    to = append(to, &k, (const real *)s->call->x + cell * s->inputs, s->inputs, apart);
+    real *end = append(row, (const real *)s->call->x + cell * s->inputs, s->inputs);
     for (int d = 0; d < s->dims; ++d) {
         const idx before = cell - walk[spot->image].step[d];
-        const real *h = y + (before * s->directions + direction) * s->units;
-        to = append(to, &k, spot->u[d] > 0 ? h : NULL, s->units, apart);
+        if (spot->u[d] > 0)
+            append(end, y + (before * s->directions + direction) * s->units, s->units);
+        else
+            memset(end, 0, (size_t)s->units * sizeof(real));
+        end += s->units;
     }
-    while (k % TILE_ROWS)
-        to = append(to, &k, NULL, 1, apart);
+    memset(end, 0, TILE_ROWS * sizeof(real));
+    for (idx k = 0; k < s->k; k += TILE_ROWS, to += apart)
+        memcpy(to, row + k, TILE_ROWS * sizeof(real));
 }
 
-static void pack_window(const Sweep *s, idx first, idx count)
+/* Cells of a diagonal lie far apart: what y has before a place is fetched early. */
+static void fetch_before(const Sweep *s, idx direction, idx place)
+{
+    const Walk *walk = s->walk + direction * s->call->samples;
+    const Spot *spot = s->spot + min_idx(place, s->cells - 1);
+    const idx cell = cell_of(walk, spot);
+    for (int d = 0; d < s->dims; ++d)
+        if (spot->u[d] > 0)
+            fetch(s->call->y, cell - walk[spot->image].step[d], s, direction);
+}
+
+static void pack_window(const Sweep *s, real *row, idx first, idx count)
 {
 #pragma omp for schedule(static)
     for (idx item = 0; item < s->directions * count; ++item) {
         const idx direction = item / count, place = item % count;
         const idx chunk = place / CHUNK, depth = min_idx(CHUNK, count - chunk * CHUNK);
-        pack_place(s, direction, first + place, place % CHUNK, depth,
+        fetch_before(s, direction, first + place + AHEAD);
+        pack_place(s, direction, first + place, depth * TILE_ROWS, row,
                    s->packed_rows + direction * NAME(packed_window)(s) +
-                       chunk * chunk_size(s));
+                       chunk * chunk_size(s) + place % CHUNK * TILE_ROWS);
     }
 }
 
@@ -149,10 +163,10 @@ static void unpack_unit(const Sweep *s, idx direction, idx unit)
         v[k * s->units + unit] = biases[(s->columns + k) * PANEL];
 }
 
-static void add_window(const Sweep *s, idx first, idx count)
+static void add_window(const Sweep *s, real *row, idx first, idx count)
 {
     const idx each = s->panels * (s->columns + 1);
-    pack_window(s, first, count);
+    pack_window(s, row, first, count);
 #pragma omp for schedule(dynamic)
     for (idx item = 0; item < s->directions * each; ++item) {
         const idx own = item % each, g = own % (s->columns + 1);
@@ -163,7 +177,7 @@ static void add_window(const Sweep *s, idx first, idx count)
     }
 }
 
-void NAME(sweep_gradient)(const Sweep *s)
+void NAME(sweep_gradient)(const Sweep *s, real *row)
 {
     const idx size = s->directions * weights_of_direction(s);
     const idx biases = s->directions * s->panels * biases_in(s) * PANEL;
@@ -172,7 +186,7 @@ void NAME(sweep_gradient)(const Sweep *s)
         *(k < size ? s->gradient + k : s->d_biases + (k - size)) = 0;
     for (idx first = 0; first < s->cells; first += WINDOW_CHUNKS * CHUNK) {
         const idx count = min_idx(WINDOW_CHUNKS * CHUNK, s->cells - first);
-        add_window(s, first, count);
+        add_window(s, row, first, count);
 #pragma omp master
         ask_after(s->poll, 2.0 * (double)count * (double)size);
 #pragma omp barrier
