@@ -102,7 +102,7 @@ int lstmc_conv_backward(const lstmc_conv *call)
     return run_conv(call, 2 * work, 1);
 }
 
-/* --- layers over frames ------------------------------------------------------------ */
+/* --- layers over frames ---------------------------------------------------------- */
 
 int lstmc_film_takes(int cell)
 {

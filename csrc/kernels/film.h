@@ -2,8 +2,8 @@
  *
  *   a_t = W * x_t + R * h_{t-1} + b      the rows of a step are the pixels of a frame
  *
- * The channels of x and of h lie side by side in a frame, with zeros at both ends of its
- * lines, so that both sums are one product. Lines beyond the frame are left out. */
+ * The channels of x and of h lie side by side in a frame, with zeros at both ends of
+ * its lines, so that both sums are one product. Lines beyond the frame are left out. */
 #ifndef LSTMC_FILM_H
 #define LSTMC_FILM_H
 

@@ -1,5 +1,5 @@
-/* film_backward.c - takes every cell back through time at every pixel of a frame: dh by
- * the convolution of the step after's da with the weights turned around, P', then dx. */
+/* film_backward.c - takes every cell back through time at every pixel of a frame: dh,
+ * by the convolution of the step after's da with the weights turned around, P', dx. */
 #include "film.h"
 
 static void lay_out(Run *run)

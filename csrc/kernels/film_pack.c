@@ -82,8 +82,7 @@ static void copy_column(const Screen *s, real *w, real *r, real *b, idx p, int g
     }
 }
 
-/* The vectors of all units: at one pixel, or of the layer. (vectors, units) lie `apart`.
- */
+/* The vectors of all units, at one pixel or of the layer; each lies `apart`. */
 static void pack_vectors(const Screen *s, const real *v, idx apart, real *to,
                          idx to_panel)
 {
@@ -115,7 +114,7 @@ void NAME(pack_film)(const Film *f, const lstmc_film *call)
 }
 
 /* For the way back from column g of panel p, PANEL units, to channels first .. of what
- * block `block` of w (blocks * units, taps, width) reads at a tap; to (PANEL, PANEL). */
+ * block `block` of w (blocks * units, taps, width) reads at a tap: (PANEL, PANEL). */
 static void transpose_square(const Screen *s, const real *w, int block, idx width,
                              idx tap, idx p, idx first, real *to)
 {

@@ -76,26 +76,22 @@ def dense(
     out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
-def conv_forward(
-    size: np.ndarray,
+def dense_packed(
     x: np.ndarray,
-    weights: np.ndarray,
+    packed: np.ndarray,
     bias: np.ndarray,
-    y: np.ndarray,
-    kernel: tuple[int, ...],
-    dilation: tuple[int, ...],
+    out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
-def conv_backward(
-    size: np.ndarray,
+def dense_size(is_double: bool, inputs: int, outputs: int) -> int: ...
+def dense_pack(weight: np.ndarray, packed: np.ndarray) -> None: ...
+def dense_backward(
     x: np.ndarray,
-    weights: np.ndarray,
+    weight: np.ndarray,
     dy: np.ndarray,
     dx: np.ndarray | None,
-    d_weights: np.ndarray,
-    d_bias: np.ndarray,
-    kernel: tuple[int, ...],
-    dilation: tuple[int, ...],
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
     threads: int = 0,
 ) -> None: ...
 def adam_step(
@@ -250,6 +246,32 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
+def mdlstm_tape_size(
+    shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
+) -> int: ...
+def mdlstm_forward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
+def mdlstm_backward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...
@@ -257,6 +279,54 @@ def set_threads(threads: int) -> None: ...
 def set_quota(cpus: int) -> None: ...
 def threads(wanted: int = 0) -> int: ...
 def has_openmp() -> bool: ...
+
+class Highway:
+    def __init__(
+        self, size: int, layers: int, gates: int, activation: int, float64: bool
+    ) -> None: ...
+    def tape_size(self, rows: int) -> int: ...
+    def forward(
+        self,
+        x: np.ndarray,
+        h: np.ndarray | None,
+        weights: np.ndarray,
+        y: np.ndarray,
+        tape: np.ndarray | None,
+        threads: int = 0,
+    ) -> None: ...
+    def backward(
+        self,
+        dy: np.ndarray,
+        weights: np.ndarray,
+        tape: np.ndarray,
+        dx: np.ndarray | None,
+        dh: np.ndarray | None,
+        gradient: np.ndarray,
+        threads: int = 0,
+    ) -> None: ...
+
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
 
 def film_takes(cell: int) -> bool: ...
 

@@ -320,7 +320,9 @@ include "_dense.pxi"
 include "_conv.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
+include "_mdlstm.pxi"
 include "_edits.pxi"
+include "_highway.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

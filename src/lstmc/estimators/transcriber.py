@@ -1,10 +1,11 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
-from ..models import TranscriberModel
+from ._parameters import keep
+from ._sequence import SequenceEstimator, arguments
 from ._transcribing import Transcribing
 
 
-class LSTMTranscriber(Transcribing):
+class LSTMTranscriber(Transcribing, SequenceEstimator):
     """Transcriber: learns labels without their times, by the loss of [1]_.
 
     Each frame of X gets a probability of each label and of a blank, "nothing here";
@@ -44,6 +45,11 @@ class LSTMTranscriber(Transcribing):
     gradient : {"full", "truncated"}, default="full"
         Whether gradients go from a step to the one before through the recurrent
         weights, or through the inner states alone, as in [2]_.
+    residual : bool, default=False
+        Whether each layer but the first adds its input to its output.
+    highway : bool, default=False
+        Whether each layer but the first has a gate between its output and its input;
+        see `lstmc.layers.Recurrent`.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.
@@ -218,13 +224,13 @@ class LSTMTranscriber(Transcribing):
     True
     """
 
-    _model_type = TranscriberModel
-    pooling = "steps"
+    pooling = "steps"  # no choice: each frame has its outputs
 
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=True,
         levels=None, output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        block_size=1, cell_bias=True, gradient="full", residual=False, highway=False,
+        dropout=0.0, variational=False,
         recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
         input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
         forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",
@@ -237,36 +243,7 @@ class LSTMTranscriber(Transcribing):
         decoder="best_path", beam_size=100, language_model=None, language_weight=0.5,
         label_bonus=0.0, lexicon=None, hotwords=None, dtype="float32", n_jobs=None,
     ):  # fmt: skip
-        super().__init__(
-            hidden_size, cell=cell, num_layers=num_layers, bidirectional=bidirectional,
-            output_activation=output_activation, proj_size=proj_size,
-            num_heads=num_heads, block_size=block_size, cell_bias=cell_bias,
-            gradient=gradient, dropout=dropout, variational=variational,
-            recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            drop_connect=drop_connect, input_initializer=input_initializer,
-            recurrent_initializer=recurrent_initializer, forget_bias=forget_bias,
-            solver=solver, alpha=alpha, batch_size=batch_size,
-            learning_rate=learning_rate, learning_rate_init=learning_rate_init,
-            power_t=power_t, max_iter=max_iter, shuffle=shuffle,
-            random_state=random_state, tol=tol, verbose=verbose, warm_start=warm_start,
-            momentum=momentum, nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping, validation_fraction=validation_fraction,
-            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change, max_grad_norm=max_grad_norm, tbptt=tbptt,
-            checkpoint=checkpoint, dtype=dtype, n_jobs=n_jobs,
-        )  # fmt: skip
-        del self.pooling  # no choice: each frame has its outputs
-        self.class_weight = class_weight
-        self.levels = levels
-        self.label_smoothing = label_smoothing
-        self.on_infeasible = on_infeasible
-        self.decoder = decoder
-        self.beam_size = beam_size
-        self.language_model = language_model
-        self.language_weight = language_weight
-        self.label_bonus = label_bonus
-        self.lexicon = lexicon
-        self.hotwords = hotwords
+        keep(self, locals())
 
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, *, time=None, static=None
@@ -295,23 +272,11 @@ class LSTMTranscriber(Transcribing):
             )
         if classes is None and not hasattr(self, "model_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, sample_weight, time, static, classes=classes)
-
-    def _make_model(self, network):
-        return TranscriberModel(
-            network, self.n_features_in_, self._univariate, self._alphabets
-        )
+        given = arguments(X, y, sample_weight, time, static)
+        return self._partial_fit(given, classes=classes)
 
     def _adopt(self, model):
-        self.classes_, self.blank_ = model.classes_, model.blank_
-        self._alphabets = model.alphabets
+        super()._adopt(model)
         units = model.network.config["hidden_size"]
         if isinstance(units, list):
             self.hidden_size, self.levels = units[0], tuple(units)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        return tags
