@@ -327,7 +327,6 @@ def conv_backward(
     dilation: tuple[int, ...],
     threads: int = 0,
 ) -> None: ...
-
 def film_takes(cell: int) -> bool: ...
 
 class Film:
