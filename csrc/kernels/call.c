@@ -6,6 +6,9 @@
 #include "cells.h"
 #include "dispatch.h"
 #include "kernels.h"
+#include "matrix_memory.h"
+
+extern const MemoryKernels NAME(memory_kernels);
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -287,4 +290,5 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .memory = &NAME(memory_kernels),
 };

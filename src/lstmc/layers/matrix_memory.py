@@ -121,7 +121,7 @@ class MatrixMemory:
             self._kernel, offsets, q, k, v, i, f, o, state, after, h,
             None if o is None else gated, saved, threads,
         )  # fmt: skip
-        return gated, after, (q, k, v, i, f, offsets, state, o, h, after, saved)
+        return gated, after, (q, k, v, i, f, offsets, state, o, h, saved)
 
     def pull(self, tape, dh, dstate=None, *, out=None, threads=0):
         """Go back over a tape, once.
@@ -130,7 +130,7 @@ class MatrixMemory:
         a tuple of arrays (dq, dk, dv, di, df, do) to be overwritten, do None without o;
         None: new ones. Returns (out, gradient at the initial states).
         """
-        q, k, v, i, f, offsets, state, o, h, after, saved = tape
+        q, k, v, i, f, offsets, state, o, h, saved = tape
         if out is None:
             keys = [self._rows(len(q), self.d_k) for _ in range(2)]
             gates = [self._rows(len(q), 1) for _ in range(2)]
@@ -142,7 +142,7 @@ class MatrixMemory:
             dh = np.zeros_like(h)
         before = self.empty_state(len(offsets) - 1)
         _backward(self.dtype)(
-            self._kernel, offsets, q, k, v, i, f, o, state, after, h, saved, dh, dstate,
+            self._kernel, offsets, q, k, v, i, f, o, state, h, saved, dh, dstate,
             *out, before, threads,
         )  # fmt: skip
         self._spare = saved
