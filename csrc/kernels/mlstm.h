@@ -39,9 +39,9 @@ Gates NAME(lay_out_gates)(idx steps, Arena *);
 /* Of `steps` rows from row `t` of the sample; m0 before the first, m after the last. */
 real NAME(memory_gates)(const Memory *, idx t, idx steps, real m0, const Gates *);
 
-/* Sums of gradients at the logarithms of weights, X. (chunk) each: over what starts with
- * an input, but its own step, which stands apart; over what ends with a step; dm: at m,
- * where it is no mere reference. */
+/* Sums of gradients at the logarithms of weights, X. (chunk) each: over what starts
+ * with an input, but its own step, which stands apart; over what ends with a step; dm:
+ * at m, where it is no mere reference. */
 typedef struct {
     real *starting, *own, *ending, *dm;
 } GateSums;
@@ -144,7 +144,8 @@ ALWAYS_INLINE void multiply(const real *a, idx a_row, idx rows, const real *b,
                              .c_row = c_row});
 }
 
-/* Rows of n reals, as panels of columns: (panels of n, height, PANEL), the rest zero. */
+/* Rows of n reals, as panels of columns: (panels of n, height, PANEL), the rest zero.
+ */
 ALWAYS_INLINE void pack_columns(const real *from, idx row, idx rows, idx n, real *to,
                                 idx height, real scale)
 {

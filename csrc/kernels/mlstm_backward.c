@@ -8,9 +8,9 @@
  *   dV = S'dH + W_last K dC1'
  *   dC0 = w dC1 + (w dH)'Q             dn0 = w dn1 + (w dN)'Q
  *
- * X_ts is the gradient at the logarithm of a weight: log i_s and all log f in (s, t] are
- * part of it. The output depends on the reference m only through epsilon; what is due
- * to that goes back the way m was made. */
+ * X_ts is the gradient at the logarithm of a weight: log i_s and all log f in (s, t]
+ * are part of it. The output depends on the reference m only through epsilon; what is
+ * due to that goes back the way m was made. */
 #include <string.h>
 
 #include "mlstm.h"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import _core
 from ..sequences import Sequences, as_sequences
 from .dense import product
 from .forms import in_form_of
@@ -243,12 +244,13 @@ class MLSTM(Layer):
             tape.memory, dy, dstate, out=tuple(parts[k] for k in "qkvifo"),
             threads=threads,
         )  # fmt: skip
-        zeros = np.zeros(m, self.dtype)
-        gradient[: self.width * m] = product(da.T, x.T, zeros, threads).ravel()
-        gradient[self.width * m :] = da.sum(axis=0)
-        if not input_gradient:
-            return None, before
-        return product(da, self.weight.T, zeros, threads), before
+        end = self.width * m
+        dx = np.empty(x.shape, self.dtype) if input_gradient else None
+        _core.dense_backward(
+            x, self.weight, da, dx, gradient[:end].reshape(self.width, m),
+            gradient[end:], threads,
+        )  # fmt: skip
+        return dx, before
 
     def release(self):
         """Give back the memory that is kept from one training step to the next."""

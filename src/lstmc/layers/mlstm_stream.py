@@ -6,10 +6,11 @@ import numpy as np
 
 from .. import _core
 from .._array_door import clean, real_array
+from .layer import aligned
 from .matrix_memory import by_dtype
 from .options import check_integer
 
-_dense = by_dtype(_core.dense)
+_project = by_dtype(_core.dense_packed)
 
 
 class MLSTMStream:
@@ -21,8 +22,8 @@ class MLSTMStream:
     Parameters
     ----------
     layer : MLSTM
-        Its weights are read where they are: the next step sees what
-        ``layer.load_parameters`` changed.
+        Its weights are packed when the stream is opened, which does not see what
+        becomes of them later.
     batch_size : int, default=1
         Independent sequences, one a row.
 
@@ -59,7 +60,11 @@ class MLSTMStream:
         self._a = np.empty((self.batch_size, layer.width), layer.dtype)
         parts = layer._split(self._a)
         self._parts = tuple(parts[k] for k in "qkvifo")
-        self._dense = _dense(layer.dtype)
+        m, n = layer.input_size, layer.width
+        size = _core.dense_size(layer.dtype == np.float64, m, n)
+        self._packed, self._bias = aligned(size, layer.dtype), layer.bias.copy()
+        _core.dense_pack(layer.weight, self._packed)
+        self._project = _project(layer.dtype)
 
     def step(self, x):
         """Advance all sequences by one time step.
@@ -82,16 +87,15 @@ class MLSTMStream:
         TypeError, ValueError
             x holds no real numbers, or has another shape. The state is as it was.
         """
-        layer = self.layer
         try:
             flat = x.ndim == 1
             rows = x[None] if flat else x
-            self._dense(rows, layer.weight, layer.bias, self._a)
+            self._project(rows, self._packed, self._bias, self._a)
             if flat and self.batch_size > 1:
                 raise ValueError
         except (AttributeError, TypeError, ValueError, BufferError):
             rows, flat = self._converted(x)
-            self._dense(rows, layer.weight, layer.bias, self._a)
+            self._project(rows, self._packed, self._bias, self._a)
         y = self._memory.step(*self._parts)
         return y[0] if flat else y
 
@@ -155,7 +159,9 @@ class MLSTMStream:
 
     def copy(self):
         """Return an independent stream of the same layer, in the same state."""
-        return _restored(*self.__reduce__()[1])
+        other = _restored(*self.__reduce__()[1])
+        other._packed, other._bias = self._packed, self._bias
+        return other
 
     __copy__ = copy
 
