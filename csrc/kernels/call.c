@@ -6,6 +6,7 @@
 #include "cells.h"
 #include "dispatch.h"
 #include "kernels.h"
+#include "rowwise.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -287,4 +288,5 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .rows = &NAME(row_kernels),
 };
