@@ -49,6 +49,7 @@ typedef struct Kernels {
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
     const struct RowKernels *rows;
+    const struct MemoryKernels *memory; /* matrix_memory.h */
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -7,6 +7,9 @@
 #include "dispatch.h"
 #include "kernels.h"
 #include "rowwise.h"
+#include "matrix_memory.h"
+
+extern const MemoryKernels NAME(memory_kernels);
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -289,4 +292,5 @@ const Kernels NAME(kernels) = {
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
     .rows = &NAME(row_kernels),
+    .memory = &NAME(memory_kernels),
 };

@@ -321,6 +321,7 @@ include "_rowwise.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
 include "_edits.pxi"
+include "_mlstm.pxi"
 
 # --- the machine ------------------------------------------------------------------
 
