@@ -51,7 +51,11 @@ static void share(RowJob *job, ptrdiff_t jobs, const void *call, int wanted,
                   double rows, double width, double each)
 {
     const int taken = take_threads(wanted, rows * width * each);
-    share_out(jobs, taken < jobs ? taken : (int)jobs, job, (void *)call);
+    if (taken == 1) /* even a region of one thread takes its time */
+        for (ptrdiff_t k = 0; k < jobs; ++k)
+            job((void *)call, k, 0);
+    else
+        share_out(jobs, taken < jobs ? taken : (int)jobs, job, (void *)call);
     give_threads(taken);
 }
 

@@ -6,7 +6,7 @@ may get wrong is checked before, where the names are known.
 """
 
 from libc.math cimport NAN
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 
 cdef extern from "Python.h":
@@ -322,6 +322,7 @@ include "_decode.pxi"
 include "_ctc.pxi"
 include "_edits.pxi"
 include "_mlstm.pxi"
+include "_blocks.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

@@ -3,5 +3,6 @@
 from .dense import Dense
 from .recurrent import Recurrent
 from .stream import Stream
+from .xlstm import XLSTM, XLSTMBlock
 
-__all__ = ["Dense", "Recurrent", "Stream"]
+__all__ = ["Dense", "Recurrent", "Stream", "XLSTM", "XLSTMBlock"]

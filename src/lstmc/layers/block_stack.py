@@ -9,6 +9,7 @@ import numpy as np
 
 from ..sequences import Sequences, as_sequences
 from . import rowwise
+from .block_stream import BlockStream
 from .dense import Dense
 from .flat import Composite, Flat
 from .layer import aligned
@@ -330,6 +331,37 @@ class BlockStack(Composite):
         dx, before = self.pull(tape, dy, dstate, gradient, threads=threads)
         form = _in_form_of(tape.form, x.with_values(dx))
         return form, before, self.unpacked(gradient)
+
+    def stream(self, batch_size=1, *, threads=0):
+        """Open a stream: sequences that arrive step by step, their state kept inside.
+
+        Parameters
+        ----------
+        batch_size : int, default=1
+            Independent sequences that advance together.
+        threads : int, default=0
+            Threads at most.
+
+        Returns
+        -------
+        stream : BlockStream
+            ``stream.step(x)`` takes x (batch_size, input_size) and returns the outputs
+            (batch_size, hidden_size). Memory does not grow with the steps.
+
+        Raises
+        ------
+        ValueError
+            A number is too small.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lstmc.layers import XLSTMBlock
+        >>> stream = XLSTMBlock(8, random_state=0).stream()
+        >>> stream.step(np.ones(8, np.float32)).shape
+        (8,)
+        """
+        return BlockStream(self, batch_size, threads=threads)
 
     def _sequences(self, X):
         return as_sequences(X, dtype=self.dtype, n_features=self.input_size)

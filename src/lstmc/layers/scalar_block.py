@@ -131,9 +131,12 @@ class ScalarBlock(Flat):
 
     # --- the cell: a layer for each head, over [a, u] of its features ---------------
 
-    def packed(self):
-        """The weights of each head as kernels read them, (heads, packed_size)."""
-        w, n = self._views, self.units
+    def packed(self, w):
+        """The weights of each head, of views w, as kernels read them.
+
+        (heads, at least packed_size), each head from a cache line on.
+        """
+        n = self.units
         size = -(-self._kernel.packed_size // 16) * 16  # whole cache lines
         out = aligned(self.heads * size, self.dtype).reshape(self.heads, size)
         inputs = np.zeros((4, n, 2, n), self.dtype)  # by gate: to a unit, of a and u
@@ -169,7 +172,7 @@ class ScalarBlock(Flat):
         """Return h (rows, width) and the states after; put a tape a head into tapes."""
         rows, n = len(a), self.units
         h, after = np.empty((rows, self.width), self.dtype), []
-        for k, weights in enumerate(self.packed()):
+        for k, weights in enumerate(self.packed(self._views)):
             own = slice(k * n, (k + 1) * n)
             x = np.concatenate((a[:, own], u[:, own]), axis=1)
             before = None
