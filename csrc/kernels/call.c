@@ -15,6 +15,8 @@ extern const MemoryKernels NAME(memory_kernels);
 static const Cell *const cells[] = {CELLS(REFER)};
 #undef REFER
 
+extern const DenseKernels NAME(dense_kernels);
+
 enum { CELL_COUNT = sizeof cells / sizeof *cells };
 
 /* Blocks of W, of R and of b that a cell has. */
@@ -281,7 +283,7 @@ const Kernels NAME(kernels) = {
     .stream_step = NAME(stream_step),
     .stream_load = NAME(stream_load),
     .stream_store = NAME(stream_store),
-    .dense = NAME(dense),
+    .dense = &NAME(dense_kernels),
     .adam = NAME(adam),
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),

@@ -118,8 +118,6 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_stream_reset(lstmc_stream *, Py_ssize_t, Py_ssize_t)
     int lstmc_stream_get_state(const lstmc_stream *, int, void *const *)
     int lstmc_stream_set_state(lstmc_stream *, int, const void *const *)
-    int lstmc_dense(int, const void *, const void *, const void *, void *,
-                    Py_ssize_t, Py_ssize_t, Py_ssize_t, int)
     int lstmc_adam(int, const lstmc_solver *, void *, const void *, void *, void *,
                    Py_ssize_t)
     int lstmc_sgd(int, const lstmc_solver *, void *, const void *, void *, Py_ssize_t)
@@ -257,3 +255,23 @@ cdef extern from "lstmc_mlstm.h" nogil:
     int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
     int lstmc_memory_step(const lstmc_memory_call *, void *)
     int lstmc_memory_move(const lstmc_memory_call *, void *, int)
+
+cdef extern from "lstmc_dense.h" nogil:
+    ctypedef struct lstmc_dense_call:
+        int dtype
+        Py_ssize_t rows, inputs, outputs
+        const void *x
+        const void *w
+        const void *packed
+        const void *b
+        void *y
+        const void *dy
+        void *dx
+        void *dw
+        void *db
+        int threads
+
+    int lstmc_dense_size(int, Py_ssize_t, Py_ssize_t, Py_ssize_t *)
+    int lstmc_dense_pack(int, const void *, Py_ssize_t, Py_ssize_t, void *)
+    int lstmc_dense_forward(const lstmc_dense_call *)
+    int lstmc_dense_backward(const lstmc_dense_call *)

@@ -76,6 +76,24 @@ def dense(
     out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
+def dense_packed(
+    x: np.ndarray,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    out: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def dense_size(is_double: bool, inputs: int, outputs: int) -> int: ...
+def dense_pack(weight: np.ndarray, packed: np.ndarray) -> None: ...
+def dense_backward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
 def adam_step(
     weights: np.ndarray,
     gradient: np.ndarray,
