@@ -26,7 +26,7 @@ static void *take_rows(Rows *rows, ptrdiff_t width)
 
 /* What a step of either kind leaves between its parts. */
 typedef struct {
-    void *zeros, *normed, *saved, *up, *a, *h, *head_normed, *gated;
+    void *normed, *saved, *up, *a, *h, *head_normed, *gated;
     void *mixed[3], *gates[2], *head_in, *head_out, *v;
 } Parts;
 
@@ -34,8 +34,7 @@ static Parts lay_out(const lstmc_block *b, Rows *rows)
 {
     const ptrdiff_t d = b->width, e = b->inner;
     const ptrdiff_t most = d > 2 * e ? d : 2 * e; /* channels of any product */
-    Parts p = {.zeros = take_rows(rows, most),
-               .normed = take_rows(rows, d),
+    Parts p = {.normed = take_rows(rows, d),
                .saved = take_rows(rows, 2 * b->heads),
                .up = take_rows(rows, 2 * e),
                .a = take_rows(rows, most),
@@ -103,11 +102,17 @@ static int normalise(const lstmc_block *b, const Parts *p, const void *w,
                                             .saved = p->saved});
 }
 
-static int map(const lstmc_block *b, const Parts *p, const void *w, const void *x,
-               void *y, ptrdiff_t inputs, ptrdiff_t outputs)
+static int map(const lstmc_block *b, const void *packed, const void *x, void *y,
+               ptrdiff_t inputs, ptrdiff_t outputs)
 {
-    return lstmc_dense(b->dtype, x, w, p->zeros, y, b->samples, inputs, outputs,
-                       b->threads);
+    return lstmc_dense_forward(&(lstmc_dense_call){.dtype = b->dtype,
+                                                   .rows = b->samples,
+                                                   .inputs = inputs,
+                                                   .outputs = outputs,
+                                                   .x = x,
+                                                   .packed = packed,
+                                                   .y = y,
+                                                   .threads = b->threads});
 }
 
 static int convolve(const lstmc_block *b, const void *u, ptrdiff_t row, ptrdiff_t width,
@@ -160,7 +165,7 @@ static int step_matrix(const lstmc_block *b, const Parts *p, const void *x, void
 {
     const ptrdiff_t d = b->width, e = b->inner;
     CHECK(normalise(b, p, b->norm, d, 1, x, p->normed));
-    CHECK(map(b, p, b->up, p->normed, p->up, d, 2 * e));
+    CHECK(map(b, b->up, p->normed, p->up, d, 2 * e));
     CHECK(convolve(b, p->up, 2 * e, e, p->a));
     CHECK(remember(b, p));
     CHECK(normalise(b, p, b->head_norm, e, b->heads, p->h, p->head_normed));
@@ -175,7 +180,7 @@ static int step_matrix(const lstmc_block *b, const Parts *p, const void *x, void
                       .z = (const char *)p->up + (size_t)e * size_of(b),
                       .z_row = 2 * e,
                       .y = p->gated}));
-    CHECK(map(b, p, b->down, p->gated, y, e, d));
+    CHECK(map(b, b->down, p->gated, y, e, d));
     add_rows(b, y, x);
     return LSTMC_OK;
 }
@@ -213,14 +218,14 @@ static int step_scalar(const lstmc_block *b, const Parts *p, const void *x, void
     CHECK(normalise(b, p, b->head_norm, d, b->heads, p->h, p->v));
     add_rows(b, p->v, x);
     CHECK(normalise(b, p, b->feed_norm, d, 1, p->v, p->normed));
-    CHECK(map(b, p, b->up, p->normed, p->up, d, 2 * e));
+    CHECK(map(b, b->up, p->normed, p->up, d, 2 * e));
     CHECK(lstmc_geglu_forward(&(lstmc_geglu){.dtype = b->dtype,
                                              .threads = b->threads,
                                              .rows = b->samples,
                                              .width = e,
                                              .x = p->up,
                                              .y = p->gated}));
-    CHECK(map(b, p, b->down, p->gated, y, e, d));
+    CHECK(map(b, b->down, p->gated, y, e, d));
     add_rows(b, y, p->v);
     return LSTMC_OK;
 }

@@ -13,6 +13,7 @@
 #ifndef LSTMC_BLOCKS_H
 #define LSTMC_BLOCKS_H
 
+#include "lstmc_dense.h"
 #include "lstmc_mlstm.h"
 #include "lstmc_rowwise.h"
 
@@ -29,14 +30,14 @@ typedef struct {
     double eps;               /* of the norms */
     const ptrdiff_t *offsets; /* (samples + 1) 0, 1, 2 ... */
     const void *norm, *conv_w, *conv_b, *head_norm;
-    const void *up, *down; /* (2 inner, width), (width, inner) */
+    const void *up, *down; /* (2 inner, width), (width, inner), by lstmc_dense_pack */
     const void *maps[3], *gates_w, *gates_b, *skip; /* of an mLSTM block */
     const void *feed_norm;                          /* of an sLSTM block */
     void *past; /* (samples, 3, inner or width) inputs of the convolution */
     lstmc_memory memory;
     void *state;          /* of the memory, see lstmc_memory_step */
     lstmc_stream *const *cell; /* (heads) of 2 width / heads inputs: those of a, of u */
-    void *scratch;        /* lstmc_block_scratch reals, zeros at first */
+    void *scratch;        /* lstmc_block_scratch reals */
 } lstmc_block;
 
 LSTMC_API int lstmc_block_scratch(const lstmc_block *, ptrdiff_t *reals);

@@ -30,7 +30,7 @@ cdef extern from "lstmc_blocks.h" nogil:
 cdef class BlockStep:
     """One block of a stream: its weights, by name, and its states, all kept alive.
 
-    past (samples, 3, channels); state: that of `memory_step`; cells: opened streams, a
+    up, down: packed by `dense_pack`; past (samples, 3, channels); state: that of `memory_step`; cells: opened streams, a
     head each.
     """
 
@@ -39,8 +39,8 @@ cdef class BlockStep:
     cdef object kept
 
     def __init__(self, int dtype, Py_ssize_t samples, Py_ssize_t width,
-                 Py_ssize_t inner, Py_ssize_t heads, double eps, dict weights,
-                 const Py_ssize_t[::1] offsets, past, Memory memory, state, list cells,
+                 Py_ssize_t inner, Py_ssize_t heads, double eps, dict weights, up,
+                 down, const Py_ssize_t[::1] offsets, past, Memory memory, state, list cells,
                  int threads):
         cdef lstmc_block *b = &self.block
         cdef char code = c"d" if dtype == LSTMC_FLOAT64 else c"f"
@@ -60,9 +60,9 @@ cdef class BlockStep:
         b.conv_b = address(weights["conv_bias"], code, channels, False)
         b.head_norm = address(weights["head_norm"], code, channels, False)
         b.past = address(past, code, samples * 3 * channels, True)
-        up, down = ("feed_up", "feed_down") if b.scalar else ("up", "down")
-        b.up = address(weights[up], code, 2 * inner * width, False)
-        b.down = address(weights[down], code, inner * width, False)
+        double = dtype == LSTMC_FLOAT64
+        b.up = address(up, code, dense_size(double, width, 2 * inner), False)
+        b.down = address(down, code, dense_size(double, inner, width), False)
         if b.scalar:
             expect(len(cells) == heads, "cells", len(cells), heads)
             b.feed_norm = address(weights["feed_norm"], code, width, False)
@@ -80,7 +80,7 @@ cdef class BlockStep:
             b.memory = memory.memory
             size = samples * heads * memory.stream_size
             b.state = address(state, code, size, True)
-        self.kept = (weights, offsets, past, memory, state, cells)
+        self.kept = (weights, up, down, offsets, past, memory, state, cells)
 
     def scratch_size(self):
         """Reals of scratch."""
@@ -89,7 +89,7 @@ cdef class BlockStep:
         return size
 
     def use(self, scratch):
-        """Give it scratch, zeros at first."""
+        """Give it scratch."""
         cdef char code = c"d" if self.block.dtype == LSTMC_FLOAT64 else c"f"
         self.block.scratch = address(scratch, code, self.scratch_size(), True)
         self.kept = (*self.kept, scratch)
@@ -111,7 +111,10 @@ cdef class BlockStream(Steps):
     def open_blocks(self, int dtype, Py_ssize_t samples, Py_ssize_t inputs,
                     Py_ssize_t width, double eps, list steps, embed, norm, between,
                     saved, rows, row, double work, int threads):
-        """steps: of BlockStep; embed: (w, b) or None; between (2, samples, width)."""
+        """Open over steps (BlockStep each), embed (packed, b) or None, a norm or None.
+
+        between (2, samples, width)
+        """
         cdef BlockStep step
         self.code = c"d" if dtype == LSTMC_FLOAT64 else c"f"
         self.dtype, self.threads, self.eps = dtype, threads, eps
@@ -120,7 +123,8 @@ cdef class BlockStream(Steps):
         self.is_long = work * samples > LONG_STEP
         self.embed_w = self.embed_b = self.norm = NULL
         if embed is not None:
-            self.embed_w = address(embed[0], self.code, width * inputs, False)
+            size = dense_size(dtype == LSTMC_FLOAT64, inputs, width)
+            self.embed_w = address(embed[0], self.code, size, False)
             self.embed_b = address(embed[1], self.code, width, False)
         if norm is not None:
             self.norm = address(norm, self.code, width, False)
@@ -169,8 +173,13 @@ cdef class BlockStream(Steps):
         return 0
 
     cdef int embed(self, const void *x) noexcept:
-        return lstmc_dense(self.dtype, x, self.embed_w, self.embed_b, self.between[0],
-                           self.samples, self.inputs, self.width, self.threads)
+        cdef lstmc_dense_call call
+        memset(&call, 0, sizeof(call))
+        call.dtype, call.threads = self.dtype, self.threads
+        call.rows, call.inputs, call.outputs = self.samples, self.inputs, self.width
+        call.x, call.packed, call.b = x, self.embed_w, self.embed_b
+        call.y = self.between[0]
+        return lstmc_dense_forward(&call)
 
     cdef int finish(self, const void *x) except -1:
         """The last norm, or none, into the output."""

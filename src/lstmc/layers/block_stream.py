@@ -78,20 +78,20 @@ class BlockStream(_core.BlockStream):
         offsets = np.arange(n + 1, dtype=np.intp)
         self._parts, steps = [], []
         for block, weights in zip(layer._blocks, self._block_weights()):
-            part = _Part(block, n, weights, self.threads)
+            part, views = _Part(block, n, weights, self.threads), block.views(weights)
+            maps = ("feed_up", "feed_down") if part.cells else ("up", "down")
+            packed = [_packed(views[name]) for name in maps]
             step = _core.BlockStep(
-                code, n, d, block.inner, block.heads, EPSILON, block.views(weights),
+                code, n, d, block.inner, block.heads, EPSILON, views, *packed,
                 offsets, part.past, part.memory, part.state, part.cells, self.threads,
             )  # fmt: skip
-            scratch = aligned(step.scratch_size(), dtype)
-            scratch[:] = 0
-            step.use(scratch)
+            step.use(aligned(step.scratch_size(), dtype))
             self._parts.append(part)
             steps.append(step)
         embed, norm = layer._embed, layer._norm
         if embed is not None:
-            own = self._weights[layer._parts["embed"]]
-            embed = own[: d * layer.input_size], own[d * layer.input_size :]
+            weight, bias = embed._parts(self._weights[layer._parts["embed"]])
+            embed = _packed(weight), bias
         if norm is not None:
             norm = self._weights[layer._parts["norm"]]
         # No cache line is shared with what another thread writes.
@@ -261,6 +261,13 @@ class _Part:
     def _head_state(self):
         shape = 1, self.n, self.block.units
         return tuple(np.empty(shape, self.block.dtype) for _ in range(4))
+
+
+def _packed(weight):
+    size = _core.dense_size(weight.dtype == np.float64, weight.shape[1], len(weight))
+    packed = aligned(size, weight.dtype)
+    _core.dense_pack(weight, packed)
+    return packed
 
 
 def _restored(layer, batch_size, threads, weights, state):

@@ -19,7 +19,6 @@ import numpy as np
 
 from .. import _core
 from . import rowwise
-from .dense import product
 from .flat import Flat
 from .matrix_memory import MatrixMemory
 
@@ -129,7 +128,7 @@ class MatrixBlock(Flat):
         before, *memory = (None, None) if state is None else state
         memory = None if state is None else tuple(memory)
         normed, saved = rowwise.norm(x, w["norm"], 1, threads)
-        up = product(normed, w["up"], self._zeros(2 * e), threads)
+        up = rowwise.linear(normed, w["up"], threads)
         a, after = rowwise.causal(
             offsets, up[:, :e], w["conv_weight"], w["conv_bias"], before, threads
         )
@@ -140,7 +139,7 @@ class MatrixBlock(Flat):
         h, memory, *cell = run(*qkv, *gates, offsets, memory, threads=threads)
         head_normed, head_saved = rowwise.norm(h, w["head_norm"], self.heads, threads)
         gated = rowwise.gate(head_normed, a, w["skip"], up[:, e:], threads)
-        y = product(gated, w["down"], self._zeros(self.width), threads)
+        y = rowwise.linear(gated, w["down"], threads)
         if key is not None and self.dropout:
             _core.dropout(y.ravel(), self.dropout, *key)
         y += x
@@ -158,8 +157,7 @@ class MatrixBlock(Flat):
         if self.dropout:
             dout = dy.copy()
             _core.dropout(dout.ravel(), self.dropout, *t.key)
-        g["down"][:] = product(dout.T, t.gated.T, self._zeros(e), threads)
-        d_gated = product(dout, w["down"].T, self._zeros(e), threads)
+        d_gated = rowwise.pull_linear(t.gated, w["down"], dout, g["down"], threads)
         d_up = np.empty_like(t.up)
         d_normed, da = rowwise.pull_gate(
             t.head_normed, t.a, w["skip"], t.up[:, e:], d_gated, d_up[:, e:], g["skip"],
@@ -183,15 +181,11 @@ class MatrixBlock(Flat):
             t.offsets, t.up[:, :e], w["conv_weight"], w["conv_bias"], t.before, da,
             d_after, d_up[:, :e], g["conv_weight"], g["conv_bias"], threads,
         )  # fmt: skip
-        g["up"][:] = product(d_up.T, t.normed.T, self._zeros(self.width), threads)
-        d_normed = product(d_up, w["up"].T, self._zeros(self.width), threads)
+        d_normed = rowwise.pull_linear(t.normed, w["up"], d_up, g["up"], threads)
         dx = rowwise.pull_norm(
             t.x, w["norm"], 1, t.saved, d_normed, g["norm"], threads, onto=dy.copy()
         )
         return dx, (d_before, *d_memory)
-
-    def _zeros(self, size):
-        return np.zeros(size, self.dtype)
 
     def release(self):
         """Give back the memory that is kept from one training step to the next."""

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from .. import _core
+from .dense import product
 
 EPSILON = 1e-5  # beside a variance
 
@@ -25,6 +26,18 @@ _causal_backward = _of(_core.causal_backward)
 _mix_forward, _mix_backward = _of(_core.mix_forward), _of(_core.mix_backward)
 _gate_forward, _gate_backward = _of(_core.gate_forward), _of(_core.gate_backward)
 _geglu_forward, _geglu_backward = _of(_core.geglu_forward), _of(_core.geglu_backward)
+
+
+def linear(x, w, threads):
+    """x w', without biases."""
+    return product(x, w, np.zeros(len(w), x.dtype), threads)
+
+
+def pull_linear(x, w, dy, dw, threads):
+    """Return dx; fill dw."""
+    dx = np.empty_like(x)
+    _core.dense_backward(x, w, dy, dx, dw, None, threads)
+    return dx
 
 
 def norm(x, w, groups, threads):

@@ -22,7 +22,6 @@ import numpy as np
 from .. import _core
 from ..initializers import power_law
 from . import rowwise
-from .dense import product
 from .flat import Flat
 from .layer import aligned
 from .stack import kernel_backward, kernel_forward, registry
@@ -244,9 +243,9 @@ class ScalarBlock(Flat):
         v, head_saved = rowwise.norm(h, w["head_norm"], self.heads, threads)
         v += x
         v_normed, v_saved = rowwise.norm(v, w["feed_norm"], 1, threads)
-        up = product(v_normed, w["feed_up"], self._zeros(2 * self.inner), threads)
+        up = rowwise.linear(v_normed, w["feed_up"], threads)
         gated = rowwise.geglu(up, threads)
-        y = product(gated, w["feed_down"], self._zeros(self.width), threads)
+        y = rowwise.linear(gated, w["feed_down"], threads)
         self._drop(y, key, 1)
         y += v
         tape = Tape(
@@ -265,15 +264,16 @@ class ScalarBlock(Flat):
         d_after, d_inner = (None, None) if dstate is None else (dstate[0], dstate[1:])
         dout = dy.copy()
         self._drop(dout, t.key, 1)
-        inner = self._zeros(self.inner)
-        g["feed_down"][:] = product(dout.T, t.gated.T, inner, threads)
-        d_gated = product(dout, w["feed_down"].T, inner, threads)
+        d_gated = rowwise.pull_linear(
+            t.gated, w["feed_down"], dout, g["feed_down"], threads
+        )
         d_up = rowwise.pull_geglu(t.up, d_gated, threads)
-        width = self._zeros(self.width)
-        g["feed_up"][:] = product(d_up.T, t.v_normed.T, width, threads)
+        d_normed = rowwise.pull_linear(
+            t.v_normed, w["feed_up"], d_up, g["feed_up"], threads
+        )
         dv = rowwise.pull_norm(
-            t.v, w["feed_norm"], 1, t.v_saved, product(d_up, w["feed_up"].T, width, threads),
-            g["feed_norm"], threads, onto=dy.copy(),
+            t.v, w["feed_norm"], 1, t.v_saved, d_normed, g["feed_norm"], threads,
+            onto=dy.copy(),
         )  # fmt: skip
         dh = rowwise.pull_norm(
             t.h, w["head_norm"], self.heads, t.head_saved, dv, g["head_norm"], threads
@@ -288,9 +288,6 @@ class ScalarBlock(Flat):
             t.x, w["norm"], 1, t.saved, d_normed, g["norm"], threads, onto=dv
         )
         return dx, (d_before, *d_inner)
-
-    def _zeros(self, size):
-        return np.zeros(size, self.dtype)
 
     def release(self):
         """Give back the memory that is kept from one training step to the next."""
