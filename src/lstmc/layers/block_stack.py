@@ -240,9 +240,9 @@ class BlockStack(Composite):
             before[0, ~filled] = dstate[0][0, ~filled]
         return rows, before
 
-    def gradient_of_last(self, dh):
-        """The gradient at all final states, given that at h alone."""
-        return (dh[None], *[None] * (len(self.state_names) - 1))
+    def pull_last(self, state, dh):
+        """Gradients at all final states: dh at h, None, which is zeros, at others."""
+        return (dh[None], *[None] * (len(state) - 1))
 
     # --- the public face --------------------------------------------------------------
 

@@ -50,9 +50,27 @@ def inner_size(width, factor, multiple):
     return math.ceil(factor * width / multiple) * multiple
 
 
-def make_blocks(kinds, width, heads, *, up_factor, feed_factor, multiple_of, dropout,
-                dtype, rng):  # fmt: skip
-    """The blocks, after all numbers were checked."""
+def fewest_of_blocks(kinds, width, heads):
+    """Parameters that blocks have at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> fewest_of_blocks(("mlstm",), 8, 1) <= XLSTM(None, 8, "mlstm").n_parameters
+    True
+    """
+    up, feed = -(-2 * width // 64) * 64, -(-width // 64) * 64
+    each = {
+        "mlstm": up * (3 * width + 19 + 6 * heads),
+        "slstm": 8 * width * width // heads + 3 * feed * width,
+    }
+    return sum(each[kind] for kind in kinds)
+
+
+def check_blocks(
+    kinds, repeats, width, heads, *, up_factor=2.0, feed_factor=1.3, multiple_of=64,
+    dropout=0.0,
+):  # fmt: skip
+    """Raise ValueError for a number that no block can have."""
     _check_integer("hidden_size", width, 1)
     _check_integer("num_heads", heads, 1)
     _check_integer("multiple_of", multiple_of, 1)
@@ -62,12 +80,12 @@ def make_blocks(kinds, width, heads, *, up_factor, feed_factor, multiple_of, dro
             raise ValueError(f"{name}: expected a number above 0, got {factor!r}")
     if heads > MOST_HEADS:
         raise ValueError(f"num_heads: expected at most {MOST_HEADS}, got {heads}")
-    if len(kinds) > MOST_BLOCKS:
+    if len(kinds) * repeats > MOST_BLOCKS:
         raise ValueError(
-            f"num_layers: expected at most {MOST_BLOCKS} blocks, got {len(kinds)}"
+            f"num_layers: expected at most {MOST_BLOCKS} blocks, got "
+            f"{len(kinds) * repeats}"
         )
     up = inner_size(width, up_factor, multiple_of)
-    feed = inner_size(width, feed_factor, multiple_of)
     if "mlstm" in kinds and (up % 4 or up % heads):
         raise ValueError(
             f"up_factor, multiple_of, num_heads: expected inner features that are a "
@@ -77,6 +95,13 @@ def make_blocks(kinds, width, heads, *, up_factor, feed_factor, multiple_of, dro
         raise ValueError(
             f"num_heads: expected a divisor of hidden_size {width}, got {heads}"
         )
+
+
+def make_blocks(kinds, width, heads, *, up_factor, feed_factor, multiple_of, dropout,
+                dtype, rng):  # fmt: skip
+    """The blocks of a stack."""
+    up = inner_size(width, up_factor, multiple_of)
+    feed = inner_size(width, feed_factor, multiple_of)
     more = {"blocks": len(kinds), "dropout": float(dropout), "dtype": dtype, "rng": rng}
     return [
         MatrixBlock(width, up, heads, **more)
@@ -183,15 +208,15 @@ class XLSTM(BlockStack):
     ):  # fmt: skip
         if input_size is not None:
             _check_integer("input_size", input_size, 1)
-        _check_integer("num_layers", num_layers, 1)
+        sizes = {"up_factor": up_factor, "feed_factor": feed_factor,
+                 "multiple_of": multiple_of, "dropout": dropout}  # fmt: skip
+        self.check(cell, hidden_size, num_layers, num_heads, **sizes)
         dtype = checked_dtype(dtype)
         rng = np.random.default_rng(random_state)
         self.kinds = _kinds(cell) * int(num_layers)
         blocks = make_blocks(
-            self.kinds, hidden_size, num_heads, up_factor=up_factor,
-            feed_factor=feed_factor, multiple_of=multiple_of, dropout=dropout,
-            dtype=dtype, rng=rng,
-        )  # fmt: skip
+            self.kinds, int(hidden_size), int(num_heads), **sizes, dtype=dtype, rng=rng
+        )
         self.input_size = int(hidden_size if input_size is None else input_size)
         self.hidden_size = int(hidden_size)
         self.cell, self.num_layers = cell, int(num_layers)
@@ -202,6 +227,12 @@ class XLSTM(BlockStack):
             Norm(hidden_size, dtype) if final_norm else None,
             dtype,
         )
+
+    @staticmethod
+    def check(cell, hidden_size, num_layers=1, num_heads=4, **sizes):
+        """Raise ValueError for what no stack can have; see the class."""
+        _check_integer("num_layers", num_layers, 1)
+        check_blocks(_kinds(cell), int(num_layers), hidden_size, num_heads, **sizes)
 
 
 class XLSTMBlock(BlockStack):
@@ -254,10 +285,12 @@ class XLSTMBlock(BlockStack):
         if kind not in KINDS:
             raise ValueError(f"kind: expected one of {KINDS}, got {kind!r}")
         dtype = checked_dtype(dtype)
+        sizes = {"up_factor": up_factor, "feed_factor": feed_factor,
+                 "multiple_of": multiple_of, "dropout": dropout}  # fmt: skip
+        check_blocks((kind,), 1, hidden_size, num_heads, **sizes)
         (block,) = make_blocks(
-            (kind,), hidden_size, num_heads, up_factor=up_factor,
-            feed_factor=feed_factor, multiple_of=multiple_of, dropout=dropout,
-            dtype=dtype, rng=np.random.default_rng(random_state),
+            (kind,), int(hidden_size), int(num_heads), **sizes, dtype=dtype,
+            rng=np.random.default_rng(random_state),
         )  # fmt: skip
         self.kind, self.kinds = kind, (kind,)
         self.input_size = self.hidden_size = int(hidden_size)
