@@ -233,7 +233,8 @@ static int step_scalar(const lstmc_block *b, const Parts *p, const void *x, void
 int lstmc_block_step(const lstmc_block *b, const void *x, void *y)
 {
     CHECK(check_block(b));
-    if (!x || !y || !b->scratch || !b->past || !(b->scalar ? (void *)b->cell : b->state))
+    if (!x || !y || !b->scratch || !b->past ||
+        !(b->scalar ? (void *)b->cell : b->state))
         return LSTMC_NULL_ARRAY;
     Rows rows = {.of = b, .base = b->scratch};
     const Parts p = lay_out(b, &rows);

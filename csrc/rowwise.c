@@ -31,14 +31,17 @@ static int any_missing(const void *const *arrays, int count)
     return 0;
 }
 
-#define NEED(...)                                                         \
-    do {                                                                  \
-        const void *const arrays_[] = {__VA_ARGS__};                      \
+#define NEED(...)                                                          \
+    do {                                                                   \
+        const void *const arrays_[] = {__VA_ARGS__};                       \
         if (any_missing(arrays_, (int)(sizeof arrays_ / sizeof *arrays_))) \
-            return LSTMC_NULL_ARRAY;                                      \
+            return LSTMC_NULL_ARRAY;                                       \
     } while (0)
 
-static ptrdiff_t blocks_of(ptrdiff_t rows) { return (rows + ROW_BLOCK - 1) / ROW_BLOCK; }
+static ptrdiff_t blocks_of(ptrdiff_t rows)
+{
+    return (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+}
 
 static ptrdiff_t lines_of(int dtype, ptrdiff_t width)
 {

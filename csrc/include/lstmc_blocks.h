@@ -37,7 +37,7 @@ typedef struct {
     lstmc_memory memory;
     void *state;          /* of the memory, see lstmc_memory_step */
     lstmc_stream *const *cell; /* (heads) of 2 width / heads inputs: those of a, of u */
-    void *scratch;        /* lstmc_block_scratch reals */
+    void *scratch; /* lstmc_block_scratch reals */
 } lstmc_block;
 
 LSTMC_API int lstmc_block_scratch(const lstmc_block *, ptrdiff_t *reals);

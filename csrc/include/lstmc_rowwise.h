@@ -24,8 +24,8 @@ typedef struct {
     double eps;
     const void *x; /* (rows, width) */
     const void *w; /* (width) */
-    void *y;       /* (rows, width) */
-    void *saved;   /* (rows, groups, 2) mean and 1 / sqrt(variance + eps) */
+    void *y; /* (rows, width) */
+    void *saved; /* (rows, groups, 2) mean and 1 / sqrt(variance + eps) */
     const void *dy;
     void *dx; /* added to if `add` */
     void *dw;
@@ -43,18 +43,18 @@ typedef struct {
     int dtype, threads;
     ptrdiff_t samples, width;
     const ptrdiff_t *offsets; /* (samples + 1) */
-    const void *x;            /* (steps, width) */
+    const void *x; /* (steps, width) */
     ptrdiff_t x_row;
-    const void *w;      /* (LSTMC_TAPS, width) */
-    const void *b;      /* (width) */
+    const void *w; /* (LSTMC_TAPS, width) */
+    const void *b; /* (width) */
     const void *before; /* (samples, LSTMC_TAPS - 1, width) the steps before x, NULL:
                            zeros */
-    void *after;        /* the same after x, may be `before`; NULL: not wanted */
-    void *y;            /* (steps, width) */
+    void *after; /* the same after x, may be `before`; NULL: not wanted */
+    void *y; /* (steps, width) */
     const void *dy;
     const void *d_after; /* NULL: zeros */
-    void *d_before;      /* NULL: not wanted */
-    void *dx;            /* added to */
+    void *d_before; /* NULL: not wanted */
+    void *dx; /* added to */
     ptrdiff_t dx_row;
     void *dw, *db;
 } lstmc_causal;
@@ -73,12 +73,12 @@ typedef struct {
     const void *a; /* (rows, width) */
     const void *x; /* (rows, width) */
     ptrdiff_t x_row;
-    const void *w[3];    /* q, k, v: (width / 4, 4 out, 4 in) */
+    const void *w[3]; /* q, k, v: (width / 4, 4 out, 4 in) */
     const void *gates_w; /* (2 heads, 3 width) */
     const void *gates_b; /* (2 heads) */
-    void *y[3];          /* q, k, v: (rows, width) */
-    void *gates[2];      /* (rows, heads) */
-    void *dy[3];         /* completed: what comes through the gates is added */
+    void *y[3]; /* q, k, v: (rows, width) */
+    void *gates[2]; /* (rows, heads) */
+    void *dy[3]; /* completed: what comes through the gates is added */
     const void *d_gates[2];
     void *da; /* added to */
     void *dx;
@@ -95,8 +95,8 @@ typedef struct {
     int dtype, threads;
     ptrdiff_t rows, width;
     const void *h, *a; /* (rows, width) */
-    const void *skip;  /* (width) */
-    const void *z;     /* (rows, width) */
+    const void *skip; /* (width) */
+    const void *z; /* (rows, width) */
     ptrdiff_t z_row;
     void *y; /* (rows, width) */
     const void *dy;
@@ -113,7 +113,7 @@ typedef struct {
     int dtype, threads;
     ptrdiff_t rows, width;
     const void *x; /* (rows, 2 width) */
-    void *y;       /* (rows, width) */
+    void *y; /* (rows, width) */
     const void *dy;
     void *dx; /* (rows, 2 width) */
 } lstmc_geglu;

@@ -8,8 +8,8 @@
 #define MIXED LSTMC_MIXED
 
 typedef real four __attribute__((vector_size(MIXED * sizeof(real)), may_alias));
-typedef real loose_four
-    __attribute__((vector_size(MIXED * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef real loose_four __attribute__((vector_size(MIXED * sizeof(real)),
+                                       aligned(sizeof(real)), may_alias));
 
 /* Macros: a function with such a vector would have another ABI in each target. */
 #define get_four(x) ((four) * (const loose_four *)(x))
@@ -51,8 +51,8 @@ static void map_back(const real *w, const real *dy, real *dx, idx dx_row, int ad
 static real dot(const real *x, const real *w, idx width)
 {
     vec sum = {0};
-    EACH_LEFT (j, n, width)
-        sum += get(x + j, n) * get(w + j, n);
+    EACH_LEFT(j, n, width)
+    sum += get(x + j, n) * get(w + j, n);
     return sum_of(sum);
 }
 
@@ -99,8 +99,8 @@ JOB(mix_backward)
             const real d = d_gates[(first + r) * heads + g % heads];
             for (int part = 0; part < 3; ++part) {
                 const real *w = (const real *)c->gates_w + (3 * g + part) * width;
-                EACH_LEFT (j, n, width)
-                    put_sum(dy[part] + r * width + j, n, d * get(w + j, n));
+                EACH_LEFT(j, n, width)
+                put_sum(dy[part] + r * width + j, n, d * get(w + j, n));
             }
         }
     real *da = (real *)c->da + first * width, *dx = (real *)c->dx + first * c->dx_row;

@@ -18,22 +18,22 @@
 static const real erfc_p[] = {
     R(-4.3085961932152654422e-03), R(3.2185984783614236815e-02),
     R(-8.4201318783903744691e-02), R(3.4547952709714488395e-02),
-    R(3.3754854349707152927e-01), R(-1.0780781875005205350e+00),
-    R(1.8913242558565606100e+00), R(-2.2671624497995686021e+00),
-    R(2.0831377108720663394e+00), R(-1.4297943810169821965e+00),
-    R(8.4803544208018377670e-01), R(-3.1597588815951949126e-01),
-    R(1.8749343268911117244e-01), R(3.3010625444754825020e-02),
-    R(8.9737022590683196421e-02), R(9.0445505239360637906e-02),
-    R(1.0110058160714111009e-01), R(1.0792807419821283388e-01),
-    R(1.1274428122928963070e-01), R(1.1514067625222487723e-01),
+    R(3.3754854349707152927e-01),  R(-1.0780781875005205350e+00),
+    R(1.8913242558565606100e+00),  R(-2.2671624497995686021e+00),
+    R(2.0831377108720663394e+00),  R(-1.4297943810169821965e+00),
+    R(8.4803544208018377670e-01),  R(-3.1597588815951949126e-01),
+    R(1.8749343268911117244e-01),  R(3.3010625444754825020e-02),
+    R(8.9737022590683196421e-02),  R(9.0445505239360637906e-02),
+    R(1.0110058160714111009e-01),  R(1.0792807419821283388e-01),
+    R(1.1274428122928963070e-01),  R(1.1514067625222487723e-01),
     R(1.1514073240371966445e-01),
 };
 #else
 #define SCALE R(2.7)
 static const real erfc_p[] = {
-    R(6.268058361e-02), R(-3.057052817e-01), R(4.897852029e-01), R(-2.886399065e-01),
-    R(3.129071121e-01), R(1.056870278e-01), R(2.066546881e-01), R(2.076059570e-01),
-    R(2.090246171e-01),
+    R(6.268058361e-02),  R(-3.057052817e-01), R(4.897852029e-01),
+    R(-2.886399065e-01), R(3.129071121e-01),  R(1.056870278e-01),
+    R(2.066546881e-01),  R(2.076059570e-01),  R(2.090246171e-01),
 };
 #endif
 
@@ -63,7 +63,8 @@ JOB(gate_forward)
         const real *a = (const real *)c->a + r * c->width;
         const real *in = (const real *)c->z + r * c->z_row, *skip = c->skip;
         real *y = (real *)c->y + r * c->width;
-        EACH_LEFT (j, n, c->width) {
+        EACH_LEFT(j, n, c->width)
+        {
             const vec z = get(in + j, n);
             const vec open = get(h + j, n) + get(skip + j, n) * get(a + j, n);
             put(y + j, n, open * (z * sigmoid(z)));
@@ -112,7 +113,8 @@ JOB(geglu_forward)
     for (idx r = k * ROW_BLOCK; r < end; ++r) {
         const real *in = (const real *)c->x + r * 2 * c->width, *u = in + c->width;
         real *y = (real *)c->y + r * c->width;
-        EACH_LEFT (j, n, c->width) {
+        EACH_LEFT(j, n, c->width)
+        {
             vec density;
             const vec x = get(in + j, n);
             put(y + j, n, x * normal(x, &density) * get(u + j, n));
@@ -131,7 +133,8 @@ JOB(geglu_backward)
         const real *in = (const real *)c->x + r * 2 * c->width, *in2 = in + c->width;
         const real *out = (const real *)c->dy + r * c->width;
         real *dx = (real *)c->dx + r * 2 * c->width, *du = dx + c->width;
-        EACH_LEFT (j, n, c->width) {
+        EACH_LEFT(j, n, c->width)
+        {
             vec density;
             const vec x = get(in + j, n), u = get(in2 + j, n), dy = get(out + j, n);
             const vec share = normal(x, &density);

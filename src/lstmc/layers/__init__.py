@@ -5,4 +5,4 @@ from .recurrent import Recurrent
 from .stream import Stream
 from .xlstm import XLSTM, XLSTMBlock
 
-__all__ = ["Dense", "Recurrent", "Stream", "XLSTM", "XLSTMBlock"]
+__all__ = ["XLSTM", "Dense", "Recurrent", "Stream", "XLSTMBlock"]

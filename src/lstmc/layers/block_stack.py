@@ -54,6 +54,8 @@ class BlockStack(Composite):
     """
 
     # What other stacks of a network have, and this has not.
+    input_size: int
+    hidden_size: int
     bidirectional, directions, timed = False, 1, False
     output_activation, proj_size, static_size = "tanh", 0, 0
     gradient, block_size, cell_bias = "full", 1, True
@@ -61,12 +63,12 @@ class BlockStack(Composite):
     zoneout, drop_connect = (0.0, 0.0), 0.0
 
     def __init__(self, embed, blocks, norm, dtype):
-        ends = {"embed": embed, "norm": norm}
-        children = {k: v for k, v in [("embed", embed), *blocks.items()] if v is not None}
+        children = {} if embed is None else {"embed": embed}
+        children |= blocks
         if norm is not None:
             children["norm"] = norm
         super().__init__(children, dtype)
-        self._embed, self._norm = ends["embed"], ends["norm"]
+        self._embed, self._norm = embed, norm
         self._blocks = list(blocks.values())
         sites = np.cumsum([0] + [block.sites for block in self._blocks]).tolist()
         self._sites, self._all_sites = sites[:-1], sites[-1]
@@ -175,7 +177,7 @@ class BlockStack(Composite):
                 tape.norm[0], self._norm.weights, 1, tape.norm[1], rows,
                 gradient[self._parts["norm"]], threads,
             )  # fmt: skip
-        before = []
+        before: list[np.ndarray] = []
         for k in reversed(range(len(self._blocks))):
             block, kept = self._blocks[k], tape.blocks.pop()
             if tape.checkpoint:
@@ -266,9 +268,7 @@ class BlockStack(Composite):
             Final states, each sequence's at its own end.
         """
         x = self._sequences(X)
-        y, after = self.apply(
-            x, self._checked(state, len(x), "state"), threads=threads
-        )
+        y, after = self.apply(x, self._checked(state, len(x), "state"), threads=threads)
         return _in_form_of(X, x.with_values(y)), after
 
     def forward(

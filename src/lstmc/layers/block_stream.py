@@ -1,4 +1,4 @@
-"""BlockStream: a stack of xLSTM blocks that takes one step a call and keeps its state."""
+"""BlockStream: a stack of xLSTM blocks that takes one step a call, state kept."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class BlockStream(_core.BlockStream):
         for block, weights in zip(layer._blocks, self._block_weights()):
             part, views = _Part(block, n, weights, self.threads), block.views(weights)
             maps = ("feed_up", "feed_down") if part.cells else ("up", "down")
-            packed = [_packed(views[name]) for name in maps]
+            up, down = (_packed(views[name]) for name in maps)
             step = _core.BlockStep(
-                code, n, d, block.inner, block.heads, EPSILON, views, *packed,
+                code, n, d, block.inner, block.heads, EPSILON, views, up, down,
                 offsets, part.past, part.memory, part.state, part.cells, self.threads,
             )  # fmt: skip
             step.use(aligned(step.scratch_size(), dtype))

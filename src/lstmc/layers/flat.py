@@ -1,10 +1,9 @@
-"""Flat: layers whose weights lie in their natural layout, one parameter after another."""
+"""Flat: layers whose weights lie in natural layout, one parameter after another."""
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
+import sys
 
 from .layer import ALIGNMENT, Layer, aligned, checked_dtype
 
@@ -30,6 +29,11 @@ class Flat(Layer):
         for name, shape in shapes.items():
             self._places[name] = slice(end, end := end + math.prod(shape))
         self.n_weights = end
+        if end * self.dtype.itemsize > sys.maxsize // 4:
+            raise MemoryError(
+                f"weights: {end:,} of {self.dtype} and their gradients do not fit an "
+                "address"
+            )
         self.weights = aligned(end, self.dtype)
         self.weights[:] = 0
         self._views = self.views(self.weights)

@@ -136,18 +136,18 @@ class MatrixBlock(Flat):
             a, up[:, :e], self._maps(self.weights), w["gates_weight"], w["gates_bias"],
             threads,
         )  # fmt: skip
-        h, memory, *cell = run(*qkv, *gates, offsets, memory, threads=threads)
+        h, memory, *tape = run(*qkv, *gates, offsets, memory, threads=threads)
         head_normed, head_saved = rowwise.norm(h, w["head_norm"], self.heads, threads)
         gated = rowwise.gate(head_normed, a, w["skip"], up[:, e:], threads)
         y = rowwise.linear(gated, w["down"], threads)
         if key is not None and self.dropout:
             _core.dropout(y.ravel(), self.dropout, *key)
         y += x
-        tape = Tape(
-            offsets, x, normed, saved, up, before, a, qkv, cell, h, head_saved,
-            head_normed, gated, key,
+        kept = Tape(
+            offsets, x, normed, saved, up, before, a, qkv, tape[0] if tape else (), h,
+            head_saved, head_normed, gated, key,
         )  # fmt: skip
-        return y, (after, *memory), tape
+        return y, (after, *memory), kept
 
     def pull(self, tape, dy, dstate, gradient, *, threads=0):
         """Overwrite ``gradient``; return (dx, gradient at the initial states)."""
@@ -170,7 +170,7 @@ class MatrixBlock(Flat):
         d_qkv = np.empty_like(t.qkv)
         d_gates = np.empty((2, len(dh), self.heads), self.dtype)
         _, d_memory = self._memory.pull(
-            *t.cell, dh, d_memory, out=(*d_qkv, *d_gates, None), threads=threads
+            t.cell, dh, d_memory, out=(*d_qkv, *d_gates, None), threads=threads
         )
         rowwise.pull_mix(
             t.a, t.up[:, :e], self._maps(self.weights), w["gates_weight"],

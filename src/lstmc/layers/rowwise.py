@@ -1,6 +1,6 @@
-"""What stands around the cells of an xLSTM block, row by row, over arrays of new memory.
+"""What stands around the cells of an xLSTM block, row by row, into new arrays.
 
-Unchecked but for the door's shapes. ``x`` may be columns of a wider array where so said.
+Unchecked but for the door's shapes. ``x`` may be columns of wider rows where so said.
 """
 
 from __future__ import annotations

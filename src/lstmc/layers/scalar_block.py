@@ -142,26 +142,24 @@ class ScalarBlock(Flat):
         for k in range(self.heads):
             inputs[[I, F], :, 0] = w["gates_weight"][[I, F], k]
             inputs[[Z, O], :, 1] = w["gates_weight"][[Z, O], k]
+            none = np.empty(0, self.dtype)  # vectors, projection
             self._kernel.pack(
                 inputs.ravel(), w["recurrent"][:, k].ravel(),
-                w["gates_bias"][:, k].ravel(), *self._none(), self._own(out[k]), 0,
+                w["gates_bias"][:, k].ravel(), none, none, self._own(out[k]), 0,
             )  # fmt: skip
         return out
 
     def _own(self, row):
         return row[: self._kernel.packed_size]
 
-    def _none(self):
-        return np.empty(0, self.dtype), np.empty(0, self.dtype)
-
     def _unpack(self, packed, k, g):
         """The gradient of a head's packed weights into its places in the views g."""
-        n = self.units
-        inputs, recurrent = np.empty((4, n, 2, n), self.dtype), np.empty((4, n, n))
-        recurrent = recurrent.astype(self.dtype)
+        n, none = self.units, np.empty(0, self.dtype)
+        inputs = np.empty((4, n, 2, n), self.dtype)
+        recurrent = np.empty((4, n, n), self.dtype)
         bias = np.empty((4, n), self.dtype)
         self._kernel.unpack(
-            packed, inputs.ravel(), recurrent.ravel(), bias.ravel(), *self._none(), 0
+            packed, inputs.ravel(), recurrent.ravel(), bias.ravel(), none, none, 0
         )
         g["gates_weight"][[I, F], k] = inputs[[I, F], :, 0]
         g["gates_weight"][[Z, O], k] = inputs[[Z, O], :, 1]

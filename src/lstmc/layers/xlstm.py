@@ -12,6 +12,7 @@ from .layer import checked_dtype
 from .matrix_block import MatrixBlock
 from .options import MOST_HEADS, _check_integer, _check_share
 from .scalar_block import ScalarBlock
+from .xlstm_weights import read_package
 
 KINDS = ("mlstm", "slstm")
 MOST_BLOCKS = 999
@@ -47,7 +48,8 @@ def inner_size(width, factor, multiple):
     >>> inner_size(128, 1.3, 64)
     192
     """
-    return math.ceil(factor * width / multiple) * multiple
+    # What a quotient of two integers loses is no reason for another multiple.
+    return math.ceil(factor * width / multiple - 1e-9) * multiple
 
 
 def fewest_of_blocks(kinds, width, heads):
@@ -227,6 +229,36 @@ class XLSTM(BlockStack):
             Norm(hidden_size, dtype) if final_norm else None,
             dtype,
         )
+
+    @classmethod
+    def from_xlstm(cls, state, *, dtype="float32"):
+        """The layer of a model's weights that the package xlstm has saved.
+
+        Parameters
+        ----------
+        state : dict of str to array
+            The ``state_dict()`` of its ``xLSTMBlockStack`` or ``xLSTMLMModel`` as
+            arrays. Of the latter the token embedding becomes the map of the input,
+            which then is one-hot; its head is left out.
+        dtype : {"float32", "float64"}, default="float32"
+            Type of the layer.
+
+        Returns
+        -------
+        layer : XLSTM
+            Gives the outputs of the model up to rounding. The swapped names of its
+            sLSTM's gates are seen to.
+
+        Raises
+        ------
+        ValueError
+            A name is missing or unknown, such as the biases of ``bias=True``, or blocks
+            differ in their heads or sizes.
+        """
+        options, parameters = read_package(state)
+        layer = cls(**options, dtype=dtype, random_state=0)
+        layer.load_parameters(parameters)
+        return layer
 
     @staticmethod
     def check(cell, hidden_size, num_layers=1, num_heads=4, **sizes):
