@@ -50,9 +50,7 @@ def every_head(q, k, v, i, f, offsets, state=None, heads=1, **options):
     for j in range(len(offsets) - 1):
         rows = slice(offsets[j], offsets[j + 1])
         for n in range(heads):
-            own = [
-                np.split(x[rows], heads, axis=1)[n].astype(float) for x in (q, k, v)
-            ]
+            own = [np.split(x[rows], heads, axis=1)[n].astype(float) for x in (q, k, v)]
             before = None if state is None else [s[j, n].astype(float) for s in state]
             answer, after = recurrent(
                 *own, i[rows, n].astype(float), f[rows, n].astype(float), before,

@@ -2,7 +2,7 @@
  *
  *   k = k / sqrt(d_k)
  *   i = exp(i~) or sigmoid(i~),  f = sigmoid(f~) or exp(f~)       scalars of a head
- *   C = f C' + i v k^T,  n = f n' + i k                          ' marks the step before
+ *   C = f C' + i v k^T,  n = f n' + i k                     ' marks the step before
  *   h = C q / max(|n q|, 1)
  *   y = sigmoid(o) h                                             if o is given
  *

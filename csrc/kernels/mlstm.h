@@ -39,9 +39,9 @@ Gates NAME(lay_out_gates)(idx steps, Arena *);
 /* Of `steps` rows from row `t` of the sample; m0 before the first, m after the last. */
 real NAME(memory_gates)(const Memory *, idx t, idx steps, real m0, const Gates *);
 
-/* Sums of gradients at the logarithms of weights, X. (chunk) each: over what starts with
- * an input, but its own step, which stands apart; over what ends with a step; dm: at m,
- * where it is no mere reference. */
+/* Sums of gradients at the logarithms of weights, X. (chunk) each: over what starts
+ * with an input, but its own step, which stands apart; over what ends with a step; dm:
+ * at m, where it is no mere reference. */
 typedef struct {
     real *starting, *own, *ending, *dm;
 } GateSums;
@@ -68,6 +68,8 @@ void NAME(load_state)(const Memory *, const real *c, const real *n, const real *
 void NAME(store_state)(const Memory *, const real *state, real *c, real *n, real *m);
 /* n rows of a head of h, divided already, through the output gate. */
 void NAME(memory_gate)(const Memory *, idx row, idx rows);
+/* dH of the memory (v_width) from that of what the output gate left, and the gate's. */
+void NAME(pull_memory_gate)(const Memory *, idx row, real *dh);
 
 /* The row `t` of the sample, where this head's part of it starts. */
 ALWAYS_INLINE real *row_of(const Memory *s, lstmc_rows rows, idx t, idx width)
@@ -142,7 +144,8 @@ ALWAYS_INLINE void multiply(const real *a, idx a_row, idx rows, const real *b,
                              .c_row = c_row});
 }
 
-/* Rows of n reals, as panels of columns: (panels of n, height, PANEL), the rest zero. */
+/* Rows of n reals, as panels of columns: (panels of n, height, PANEL), the rest zero.
+ */
 ALWAYS_INLINE void pack_columns(const real *from, idx row, idx rows, idx n, real *to,
                                 idx height, real scale)
 {
@@ -207,5 +210,11 @@ ALWAYS_INLINE idx blocks_size(idx n, idx rows)
 /* Rows that go through a chunk together: few, since they see the inputs after the first
  * of them, with weight 0. */
 #define STRIP 24
+
+/* Operations of a strip that sees so many inputs. */
+ALWAYS_INLINE double strip_work(const Memory *s, idx seen)
+{
+    return 2.0 * STRIP * (double)(seen + s->d_k) * (double)(s->d_k + s->d_v);
+}
 
 #endif

@@ -8,9 +8,9 @@
  *   dV = S'dH + W_last K dC1'
  *   dC0 = w dC1 + (w dH)'Q             dn0 = w dn1 + (w dN)'Q
  *
- * X_ts is the gradient at the logarithm of a weight: log i_s and all log f in (s, t] are
- * part of it. The output depends on the reference m only through epsilon; what is due
- * to that goes back the way m was made. */
+ * X_ts is the gradient at the logarithm of a weight: log i_s and all log f in (s, t]
+ * are part of it. The output depends on the reference m only through epsilon; what is
+ * due to that goes back the way m was made. */
 #include <string.h>
 
 #include "mlstm.h"
@@ -151,30 +151,6 @@ typedef struct {
     real dN[STRIP];
 } Strip;
 
-/* dH of the memory from that of what the output gate left, and the gate's own. */
-static void pull_gate(const Memory *s, idx row, real *dh)
-{
-    const lstmc_memory_call *call = s->call;
-    const real *dy = row_of(s, call->dy, row, s->d_v);
-    memset(dh, 0, (size_t)s->v_width * sizeof(real));
-    memcpy(dh, dy, (size_t)s->d_v * sizeof(real));
-    if (!call->o.at)
-        return;
-    const real *o = row_of(s, call->o, row, s->d_v),
-               *h = row_of(s, call->h, row, s->d_v);
-    real *to = row_of(s, call->do_, row, s->d_v);
-    for (idx j = 0; j < s->d_v; j += LANES) {
-        const idx width = min_idx(LANES, s->d_v - j);
-        vec x = {0};
-        memcpy(&x, o + j, (size_t)width * sizeof(real));
-        x = sigmoid(x);
-        for (idx k = 0; k < width; ++k) {
-            to[j + k] = dh[j + k] * h[j + k] * (x[k] * (1 - x[k]));
-            dh[j + k] *= x[k];
-        }
-    }
-}
-
 /* W and S of a row, and the sum of S. */
 static real weigh(const Chunk *c, idx at, idx n)
 {
@@ -203,7 +179,7 @@ static void open_strip(const Memory *s, const Chunk *c, Strip *z)
         real N = weigh(c, j * c->steps, whole(z->seen));
         if (z->n0)
             N += c->gates.first[r] * dot(q + j * rows.row, z->n0, s->d_k);
-        pull_gate(s, row, dh);
+        NAME(pull_memory_gate)(s, row, dh);
         z->dN[j] = c->sums.dm[r] = 0;
         if (s->of->plain)
             continue;
@@ -360,7 +336,8 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, const real *state,
         *(vec *)(c->dc + j) *= w;
     for (idx j = 0; j < s->k_width; ++j)
         c->dn[j] *= w;
-    for (idx r = 0; r < steps; r += STRIP) {
+    for (idx r = 0; r < steps && NAME(memory_goes_on)(s, 3 * strip_work(s, r));
+         r += STRIP) {
         Strip z = {.t = t,
                    .r = r,
                    .rows = min_idx(STRIP, steps - r),
@@ -379,7 +356,6 @@ void NAME(memory_backward)(const Memory *s, void *scratch)
     Arena arena = {.base = scratch};
     const Chunk c = lay_out(s, &arena);
     const idx job = s->sample * s->of->heads + s->head, size = s->d_v * s->d_k;
-    const double work = 10.0 * (double)(s->chunk * (s->chunk + s->d_k) * s->d_v);
     double dm = 0;
     int after = call->dc1 != NULL;
     memset(c.dc, 0, (size_t)(s->k_width * s->d_v) * sizeof(real));
@@ -392,7 +368,7 @@ void NAME(memory_backward)(const Memory *s, void *scratch)
         dm = (double)((const real *)call->dm1)[job];
     }
     const idx chunks = (s->steps + s->chunk - 1) / s->chunk;
-    for (idx k = chunks; k-- > 0 && NAME(memory_goes_on)(s, work); after = 1)
+    for (idx k = chunks; k-- > 0 && NAME(memory_goes_on)(s, 0); after = 1)
         run_chunk(s, &c, k * s->chunk, s->tape + k * s->states, after, &dm);
     if (!call->dc0)
         return;

@@ -157,8 +157,12 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, real *state, int z
     for (idx j = 0; j < c->steps; ++j)
         c->log_weight[j] = MASKED;
     const idx strip = is_finite(s, c, steps) ? STRIP : 1;
-    for (idx r = 0; r < steps; r += strip)
-        run_strip(s, c, t, r, min_idx(strip, steps - r), zero ? NULL : n_of(s, state));
+    for (idx r = 0; r < steps; r += strip) {
+        const idx rows = min_idx(strip, steps - r);
+        if (!NAME(memory_goes_on)(s, strip_work(s, r + rows)))
+            return;
+        run_strip(s, c, t, r, rows, zero ? NULL : n_of(s, state));
+    }
     NAME(memory_gate)(s, t, steps);
     if (t + steps < s->steps || call->c1)
         update(s, c, t, steps, n_of(s, state));
@@ -169,10 +173,9 @@ void NAME(memory_forward)(const Memory *s, real *state, int zero, void *scratch)
 {
     Arena arena = {.base = scratch};
     const Chunk c = lay_out(s, &arena);
-    const double work = 4.0 * (double)(s->chunk * (s->chunk + s->d_k) * s->d_v);
     real *tape = s->tape;
     move_state(s, &c, state, 0);
-    for (idx t = 0; t < s->steps && NAME(memory_goes_on)(s, work); t += s->chunk) {
+    for (idx t = 0; t < s->steps && NAME(memory_goes_on)(s, 0); t += s->chunk) {
         if (tape) {
             move_state(s, &c, tape, 1);
             memcpy(n_of(s, tape), n_of(s, state),

@@ -184,3 +184,26 @@ void NAME(memory_gate)(const Memory *s, idx row, idx rows)
         }
     }
 }
+
+void NAME(pull_memory_gate)(const Memory *s, idx row, real *dh)
+{
+    const lstmc_memory_call *call = s->call;
+    const real *dy = row_of(s, call->dy, row, s->d_v);
+    memset(dh, 0, (size_t)s->v_width * sizeof(real));
+    memcpy(dh, dy, (size_t)s->d_v * sizeof(real));
+    if (!call->o.at)
+        return;
+    const real *o = row_of(s, call->o, row, s->d_v),
+               *h = row_of(s, call->h, row, s->d_v);
+    real *to = row_of(s, call->do_, row, s->d_v);
+    for (idx j = 0; j < s->d_v; j += LANES) {
+        const idx width = min_idx(LANES, s->d_v - j);
+        vec x = {0};
+        memcpy(&x, o + j, (size_t)width * sizeof(real));
+        x = sigmoid(x);
+        for (idx k = 0; k < width; ++k) {
+            to[j + k] = dh[j + k] * h[j + k] * (x[k] * (1 - x[k]));
+            dh[j + k] *= x[k];
+        }
+    }
+}

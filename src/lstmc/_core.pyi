@@ -300,6 +300,30 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
+
+class Memory:
+    stream_size: int
+    def __init__(
+        self,
+        float64: bool,
+        heads: int,
+        d_k: int,
+        d_v: int,
+        sigmoid_input: bool,
+        exponential_forget: bool,
+        plain: bool,
+        epsilon: float,
+        chunk: int,
+        form: int,
+    ) -> None: ...
+    def tape_size(self, offsets: np.ndarray) -> int: ...
+
+# Of each dtype one, by "float" and "double".
+memory_forward: dict[str, Any]
+memory_backward: dict[str, Any]
+memory_step: dict[str, Any]
+memory_move: dict[str, Any]
+
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...

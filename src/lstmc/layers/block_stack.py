@@ -12,8 +12,8 @@ from . import rowwise
 from .block_stream import BlockStream
 from .dense import Dense
 from .flat import Composite, Flat
+from .forms import in_form_of
 from .layer import aligned
-from .recurrent import _in_form_of
 
 
 class Norm(Flat):
@@ -269,7 +269,7 @@ class BlockStack(Composite):
         """
         x = self._sequences(X)
         y, after = self.apply(x, self._checked(state, len(x), "state"), threads=threads)
-        return _in_form_of(X, x.with_values(y)), after
+        return in_form_of(X, x.with_values(y)), after
 
     def forward(
         self, X, state=None, *, dropout_key=(0, 0), checkpoint=False, threads=0
@@ -293,7 +293,7 @@ class BlockStack(Composite):
             checkpoint=checkpoint, threads=threads,
         )  # fmt: skip
         tape.form = X
-        return _in_form_of(X, x.with_values(y)), after, tape
+        return in_form_of(X, x.with_values(y)), after, tape
 
     def backward(self, tape, dY, dstate=None, *, threads=0):
         """Gradients of a loss whose gradients at the outputs are given.
@@ -329,7 +329,7 @@ class BlockStack(Composite):
         dstate = self._checked(dstate, len(x), "dstate")
         gradient = aligned(self.n_weights, self.dtype)
         dx, before = self.pull(tape, dy, dstate, gradient, threads=threads)
-        form = _in_form_of(tape.form, x.with_values(dx))
+        form = in_form_of(tape.form, x.with_values(dx))
         return form, before, self.unpacked(gradient)
 
     def stream(self, batch_size=1, *, threads=0):

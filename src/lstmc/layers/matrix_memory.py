@@ -8,8 +8,38 @@ import numpy as np
 
 from .. import _core
 from .layer import aligned, checked_dtype
+from .options import check_choice, check_integer
 
 FORMS = ("chunkwise", "parallel", "recurrent")
+
+
+def check_memory_options(
+    *, hidden_size, num_heads, input_gate, forget_gate, normalise, form, chunk_size
+):
+    """Raise ValueError for what no matrix memory can have; chunk_size may be None."""
+    for name, value in (
+        ("hidden_size", hidden_size), ("num_heads", num_heads),
+        ("chunk_size", 1 if chunk_size is None else chunk_size),
+    ):  # fmt: skip
+        check_integer(name, value, 1)
+    if hidden_size % num_heads:
+        raise ValueError(
+            f"num_heads: expected a divisor of hidden_size {hidden_size}, got "
+            f"{num_heads}"
+        )
+    check_choice("input_gate", input_gate, ("exponential", "sigmoid"))
+    check_choice("forget_gate", forget_gate, ("sigmoid", "exponential"))
+    check_choice("form", form, ("auto", *FORMS))
+    if input_gate == "sigmoid" and forget_gate == "exponential":
+        raise ValueError(
+            "forget_gate: expected 'sigmoid' with input_gate 'sigmoid', which has no "
+            "stabiliser, got 'exponential'"
+        )
+    if input_gate == "exponential" and not normalise:
+        raise ValueError(
+            "normalise: expected True with input_gate 'exponential', whose weights "
+            f"have no bound, got {normalise!r}"
+        )
 
 
 class MatrixMemory:
@@ -212,12 +242,12 @@ class MemoryStream:
         return other
 
 
-def _of(door):
+def by_dtype(door):
     """A door of `_core` without a look at the dtype of its arguments at each call."""
     return cache(lambda dtype: door["double" if dtype == np.float64 else "float"])
 
 
-_forward = _of(_core.memory_forward)
-_backward = _of(_core.memory_backward)
-_step = _of(_core.memory_step)
-_move = _of(_core.memory_move)
+_forward = by_dtype(_core.memory_forward)
+_backward = by_dtype(_core.memory_backward)
+_step = by_dtype(_core.memory_step)
+_move = by_dtype(_core.memory_move)

@@ -15,11 +15,11 @@ def check_options(facts, **options):
         ("input_size", 1), ("hidden_size", 1), ("num_layers", 1), ("num_heads", 1),
         ("block_size", 1), ("proj_size", 0), ("static_size", 0),
     ):  # fmt: skip
-        _check_integer(name, options[name], least)
+        check_integer(name, options[name], least)
     for name in ("dropout", "recurrent_dropout", "drop_connect"):
         _check_share(name, options[name])
-    _check_choice("output_activation", options["output_activation"], OUTPUT_ACTIVATIONS)
-    _check_choice("gradient", options["gradient"], GRADIENTS)
+    check_choice("output_activation", options["output_activation"], OUTPUT_ACTIVATIONS)
+    check_choice("gradient", options["gradient"], GRADIENTS)
     if options["num_heads"] > MOST_HEADS:
         raise ValueError(
             f"num_heads: expected at most {MOST_HEADS}, got {options['num_heads']}"
@@ -91,7 +91,8 @@ def checked_zoneout(zoneout):
     return float(pair[0]), float(pair[1])
 
 
-def _check_integer(name, value, least):
+def check_integer(name, value, least):
+    """Raise ValueError unless the value is an integer of at least that."""
     if isinstance(value, bool) or int(value) != value or value < least:
         raise ValueError(
             f"{name}: expected an integer of at least {least}, got {value!r}"
@@ -103,6 +104,7 @@ def _check_share(name, value):
         raise ValueError(f"{name}: expected 0 <= {name} < 1, got {value!r}")
 
 
-def _check_choice(name, value, choices):
+def check_choice(name, value, choices):
+    """Raise ValueError unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name}: expected one of {choices}, got {value!r}")
