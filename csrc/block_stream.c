@@ -10,7 +10,7 @@ static size_t size_of(const lstmc_block *b)
     return b->dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
 }
 
-/* Hands out rows of the scratch, cache line by cache line; without any it only counts. */
+/* Hands out rows of the scratch, line by line; without any it only counts. */
 typedef struct {
     const lstmc_block *of;
     char *base;

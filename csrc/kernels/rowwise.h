@@ -1,4 +1,4 @@
-/* rowwise.h - vectors of a row, its last ones cut; the table of what works row by row. */
+/* rowwise.h - vectors of a row, the last one cut, and the jobs that work row by row. */
 #ifndef LSTMC_ROWWISE_KERNELS_H
 #define LSTMC_ROWWISE_KERNELS_H
 

@@ -30,8 +30,8 @@ cdef extern from "lstmc_blocks.h" nogil:
 cdef class BlockStep:
     """One block of a stream: its weights, by name, and its states, all kept alive.
 
-    up, down: packed by `dense_pack`; past (samples, 3, channels); state: that of `memory_step`; cells: opened streams, a
-    head each.
+    up, down: packed by `dense_pack`; past (samples, 3, channels); state: that of
+    `memory_step`; cells: opened streams, a head each.
     """
 
     cdef lstmc_block block
@@ -40,8 +40,8 @@ cdef class BlockStep:
 
     def __init__(self, int dtype, Py_ssize_t samples, Py_ssize_t width,
                  Py_ssize_t inner, Py_ssize_t heads, double eps, dict weights, up,
-                 down, const Py_ssize_t[::1] offsets, past, Memory memory, state, list cells,
-                 int threads):
+                 down, const Py_ssize_t[::1] offsets, past, Memory memory, state,
+                 list cells, int threads):
         cdef lstmc_block *b = &self.block
         cdef char code = c"d" if dtype == LSTMC_FLOAT64 else c"f"
         cdef Py_ssize_t channels, size = 0

@@ -10,7 +10,7 @@ import numpy as np
 from .block_stack import BlockStack, Norm, make_embedding
 from .layer import checked_dtype
 from .matrix_block import MatrixBlock
-from .options import MOST_HEADS, _check_integer, _check_share
+from .options import MOST_HEADS, check_integer, check_share
 from .scalar_block import ScalarBlock
 from .xlstm_weights import read_package
 
@@ -73,10 +73,10 @@ def check_blocks(
     dropout=0.0,
 ):  # fmt: skip
     """Raise ValueError for a number that no block can have."""
-    _check_integer("hidden_size", width, 1)
-    _check_integer("num_heads", heads, 1)
-    _check_integer("multiple_of", multiple_of, 1)
-    _check_share("dropout", dropout)
+    check_integer("hidden_size", width, 1)
+    check_integer("num_heads", heads, 1)
+    check_integer("multiple_of", multiple_of, 1)
+    check_share("dropout", dropout)
     for name, factor in (("up_factor", up_factor), ("feed_factor", feed_factor)):
         if not 0 < factor < np.inf:
             raise ValueError(f"{name}: expected a number above 0, got {factor!r}")
@@ -209,7 +209,7 @@ class XLSTM(BlockStack):
         dtype="float32", random_state=None,
     ):  # fmt: skip
         if input_size is not None:
-            _check_integer("input_size", input_size, 1)
+            check_integer("input_size", input_size, 1)
         sizes = {"up_factor": up_factor, "feed_factor": feed_factor,
                  "multiple_of": multiple_of, "dropout": dropout}  # fmt: skip
         self.check(cell, hidden_size, num_layers, num_heads, **sizes)
@@ -263,7 +263,7 @@ class XLSTM(BlockStack):
     @staticmethod
     def check(cell, hidden_size, num_layers=1, num_heads=4, **sizes):
         """Raise ValueError for what no stack can have; see the class."""
-        _check_integer("num_layers", num_layers, 1)
+        check_integer("num_layers", num_layers, 1)
         check_blocks(_kinds(cell), int(num_layers), hidden_size, num_heads, **sizes)
 
 
