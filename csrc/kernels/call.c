@@ -6,6 +6,7 @@
 #include "cells.h"
 #include "dispatch.h"
 #include "kernels.h"
+#include "rowwise.h"
 #include "matrix_memory.h"
 
 extern const MemoryKernels NAME(memory_kernels);
@@ -292,5 +293,6 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .rows = &NAME(row_kernels),
     .memory = &NAME(memory_kernels),
 };

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .layers import Dense, Recurrent
+from .layers import Dense
 from .layers.layer import ALIGNMENT, aligned
 from .layers.options import checked_zoneout
+from .layers.stack import Stack
+from .layers.stacks import make_stack
+from .layers.xlstm import XLSTM
 from .sequences import Sequences
 from .truncation import Truncated, check_truncation
 
@@ -46,7 +49,7 @@ class Tape:
     """What `Network.record` leaves for `Network.pull`."""
 
     x: Sequences
-    way: Recurrent | Truncated
+    way: Stack | XLSTM | Truncated
     recurrent: Any  # of the way
     head: np.ndarray
     y: np.ndarray | None
@@ -76,11 +79,12 @@ class Network:
     random_state : None, int or numpy.random.Generator, default=None
         Source of the initial weights.
     **options
-        The other options of `layers.Recurrent`.
+        The other options of `layers.Recurrent`; of `layers.XLSTM` with the cells
+        "mlstm" and "xlstm[a:b]".
 
     Attributes
     ----------
-    recurrent, head : Recurrent, Dense
+    recurrent, head : Recurrent or XLSTM, Dense
         The layers.
     config : dict
         The arguments but those that concern the initial weights alone, in types that
@@ -116,7 +120,7 @@ class Network:
                 f"pooling: expected one of {(*POOLINGS, 'steps')}, got {pooling!r}"
             )
         seeds = np.random.default_rng(random_state).integers(2**31, size=2)
-        self.recurrent = Recurrent(
+        self.recurrent = make_stack(
             input_size, hidden_size, dropout=dropout, dtype=dtype,
             random_state=int(seeds[0]), **options,
         )  # fmt: skip
@@ -277,7 +281,7 @@ class Network:
         """Return the logits in training, and a tape for one `pull`."""
         recurrent, rate = self.recurrent, self.config["dropout"]
         check_truncation(tbptt, self.config["bidirectional"])
-        way: Recurrent | Truncated = recurrent
+        way: Stack | XLSTM | Truncated = recurrent
         if tbptt is not None and tbptt < x.lengths.max(initial=0):
             outputs = self.config["pooling"] != "last"
             way = Truncated(recurrent, tbptt, outputs=outputs)
@@ -348,11 +352,7 @@ class Network:
     def _pull_pool(self, x, y, state, pooled, d_pooled):
         """Return the gradients of the outputs and of the final states (or None)."""
         if self.config["pooling"] == "last":
-            directions, n = self.recurrent.directions, self.recurrent.state_size
-            dstate = tuple(np.zeros_like(s) for s in state)
-            for k in range(directions):
-                dstate[0][k - directions] = d_pooled[:, k * n : (k + 1) * n]
-            return None, dstate
+            return None, self.recurrent.pull_last(state, d_pooled)
         if self.config["pooling"] == "steps":
             return d_pooled, None
         if self.config["pooling"] == "mean":

@@ -17,7 +17,7 @@ def check_options(facts, **options):
     ):  # fmt: skip
         check_integer(name, options[name], least)
     for name in ("dropout", "recurrent_dropout", "drop_connect"):
-        _check_share(name, options[name])
+        check_share(name, options[name])
     check_choice("output_activation", options["output_activation"], OUTPUT_ACTIVATIONS)
     check_choice("gradient", options["gradient"], GRADIENTS)
     if options["num_heads"] > MOST_HEADS:
@@ -87,7 +87,7 @@ def checked_zoneout(zoneout):
     if len(pair) != 2:
         raise ValueError(f"zoneout: expected a share, or two, got {zoneout!r}")
     for share in pair:
-        _check_share("zoneout", share)
+        check_share("zoneout", share)
     return float(pair[0]), float(pair[1])
 
 
@@ -99,7 +99,7 @@ def check_integer(name, value, least):
         )
 
 
-def _check_share(name, value):
+def check_share(name, value):
     if not 0 <= value < 1:
         raise ValueError(f"{name}: expected 0 <= {name} < 1, got {value!r}")
 
