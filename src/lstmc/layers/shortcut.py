@@ -87,12 +87,13 @@ def make_shortcuts(packing, residual):
     """One for each layer of a stack, None where nothing goes past."""
     form = packing.form
     width = form.width * form.directions
-    shortcuts: list[Residual | None] = [None]
-    for part in packing.gates[1:]:
-        shortcuts.append(
+    return [
+        None,
+        *(
             Residual() if residual else Gated(width, form.dtype, part) if part else None
-        )
-    return shortcuts
+            for part in packing.gates[1:]
+        ),
+    ]
 
 
 def pull_past(shortcut, tape, dy, gradient, threads):
