@@ -5,6 +5,7 @@
 
 #include "cells.h"
 #include "dispatch.h"
+#include "highway.h"
 #include "kernels.h"
 
 #define REFER(name) &NAME(name),
@@ -263,6 +264,7 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const HighwayKernels NAME(highway_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
@@ -291,5 +293,6 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
 };

@@ -6,7 +6,7 @@ Importing it imports NumPy alone; what needs more is loaded when first asked for
 from importlib import import_module
 
 from ._threads import set_num_threads
-from .config import cells, show_config
+from .config import architectures, cells, show_config
 from .images import Images
 from .sequences import Sequences
 
@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 
 # Where the names that are loaded on demand live.
 _LAZY = {
+    "HighwayClassifier": "estimators",
+    "HighwayRegressor": "estimators",
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
@@ -31,6 +33,8 @@ _LAZY = {
 
 __all__ = [
     "DivergenceError",
+    "HighwayClassifier",
+    "HighwayRegressor",
     "Images",
     "LSTMClassifier",
     "LSTMRegressor",
@@ -39,6 +43,7 @@ __all__ = [
     "MDLSTMTranscriber",
     "ModelFileError",
     "Sequences",
+    "architectures",
     "cells",
     "ctc",
     "datasets",

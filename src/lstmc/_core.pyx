@@ -321,6 +321,7 @@ include "_decode.pxi"
 include "_ctc.pxi"
 include "_mdlstm.pxi"
 include "_edits.pxi"
+include "_highway.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..initializers import BY_NAME
+from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..models.transcriber import DECODERS
@@ -84,6 +85,8 @@ RULES = {
     "block_size": _integer(1),
     "cell_bias": _BOOL,
     "gradient": _options(*GRADIENTS),
+    "residual": _BOOL,
+    "highway": _BOOL,
     "dropout": _real(0, 1),
     "variational": _BOOL,
     "recurrent_dropout": _real(0, 1),
@@ -91,6 +94,9 @@ RULES = {
     "drop_connect": _real(0, 1),
     "input_initializer": _options(*BY_NAME),
     "recurrent_initializer": _options(*BY_NAME),
+    "activation": _options(*ACTIVATIONS),
+    "gates": _options(*GATES),
+    "transform_bias": _real(-np.inf, closed="neither"),
     "forget_bias": _either(_real(-np.inf, closed="neither"), _options("power_law")),
     "solver": _options("adam", "sgd"),
     "alpha": _real(0),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .. import highway_network
 from ..layers.stack import registry
 from ..levels import LevelNetwork
 from ..network import POOLINGS, Network
@@ -150,5 +151,10 @@ def _make_pyramid(config, tensors):
 
 NETWORKS = {
     "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
+    "highway": Origin(
+        highway_network.HighwayNetwork.from_parameters,
+        highway_network.fewest_parameters,
+        lambda config: False,
+    ),
     "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
 }
