@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import mlstm, tables
+from bench import mdlstm, mlstm, tables
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -34,6 +34,7 @@ BLOCKS = {
     "mlstm": (["mlstm"], mlstm.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "mdlstm": (["mdlstm"], mdlstm.table),
     "limits": (["limits", "speed"], tables.limits),
 }
 

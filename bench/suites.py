@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid, mlstm
+from bench import cells, check, ctc, decoding, fit, grid, mdlstm, mlstm
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -171,6 +171,16 @@ SUITES = {
         file="decoding",
         rounds=7,
         judge=decoding.judge,
+        quick=1,
+    ),
+    "mdlstm": Suite(
+        "multidimensional LSTM over images, against a PyTorch loop over cells",
+        mdlstm.PEERS,
+        mdlstm.plan,
+        file="mdlstm",
+        rounds=5,
+        seconds=0.2,
+        judge=mdlstm.judge,
         quick=1,
     ),
     "roofline": Suite(

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 
-from bench import ctc, datasets, decoding, mlstm, peers
+from bench import ctc, datasets, decoding, mdlstm, mlstm, peers
 from bench.problem import make_problem
 
 STRETCH = 2e-4  # seconds; calls shorter than this are timed several together
@@ -59,6 +59,8 @@ def build_step(peer: str, case):
         problem = mlstm.draw_problem(case.shape)
     elif case.kind == "decode":
         problem = decoding.make_logits(case.shape)
+    elif case.kind in mdlstm.PASSES:
+        problem = mdlstm.make_problem(case.shape)
     else:
         problem = make_problem(case.shape, case.cell, case.facts)
     step, read = peers.build(peer, case, problem)

@@ -14,9 +14,12 @@ import importlib
 PEERS = {
     "lstmc": (
         *("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
-        *("mlstm", "mlstm-step"),
+        *("mlstm", "mlstm-step", "mdlstm", "mdlstm-training"),
     ),
-    "torch": ("inference", "training", "stream", "fit", "ctc"),
+    "torch": (
+        *("inference", "training", "stream", "fit", "ctc"),
+        *("mdlstm", "mdlstm-training"),
+    ),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
     "xlstm": ("training", "mlstm", "mlstm-step"),
@@ -25,7 +28,8 @@ PEERS = {
 # Kinds and variants that have a file of their own.
 FILES = {
     "stream": "_stream", "fit": "_fit", "ctc": "_ctc", "decode": "_decode",
-    "loop": "_cells", "mlstm": "_mlstm", "mlstm-step": "_mlstm",
+    "loop": "_cells", "mlstm": "_mlstm", "mlstm-step": "_mlstm", "mdlstm": "_mdlstm",
+    "mdlstm-training": "_mdlstm",
 }  # fmt: skip
 
 
