@@ -57,6 +57,8 @@ def build_step(peer: str, case):
         problem = ctc.draw_problem(case.shape)
     elif case.kind == "decode":
         problem = decoding.make_logits(case.shape)
+    elif hasattr(case, "make_problem"):
+        problem = case.make_problem()
     else:
         problem = make_problem(case.shape, case.cell, case.facts)
     step, read = peers.build(peer, case, problem)
