@@ -106,7 +106,7 @@ def main():
                f"at least {SLOWER}", got >= SLOWER)  # fmt: skip
     proof.note(
         "At 30 layers the plain network still learns the digits, with a training loss "
-        "far above that of the highway network; at 50 it stays at chance."
+        "far above that of the highway network; from 50 on it learns little or nothing."
     )
     draw(proof, found)
 
