@@ -265,6 +265,7 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
 }
 
 extern const HighwayKernels NAME(highway_kernels);
+extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
@@ -293,4 +294,5 @@ const Kernels NAME(kernels) = {
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
     .highway = &NAME(highway_kernels),
+    .mdlstm = &NAME(mdlstm_kernels),
 };

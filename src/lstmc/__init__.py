@@ -7,6 +7,7 @@ from importlib import import_module
 
 from ._threads import set_num_threads
 from .config import architectures, cells, show_config
+from .images import Images
 from .sequences import Sequences
 
 __version__ = "0.1.0"
@@ -18,6 +19,8 @@ _LAZY = {
     "LSTMClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
+    "MDLSTMClassifier": "estimators",
+    "MDLSTMTranscriber": "estimators",
     "load": "models",
     "ModelFileError": "models",
     "DivergenceError": "training",
@@ -32,9 +35,12 @@ __all__ = [
     "DivergenceError",
     "HighwayClassifier",
     "HighwayRegressor",
+    "Images",
     "LSTMClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
+    "MDLSTMClassifier",
+    "MDLSTMTranscriber",
     "ModelFileError",
     "Sequences",
     "architectures",

@@ -246,6 +246,32 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
+def mdlstm_tape_size(
+    shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
+) -> int: ...
+def mdlstm_forward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
+def mdlstm_backward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...

@@ -319,6 +319,7 @@ include "_stream.pxi"
 include "_dense.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
+include "_mdlstm.pxi"
 include "_edits.pxi"
 include "_highway.pxi"
 

@@ -2,6 +2,8 @@
 
 from .classifier import LSTMClassifier
 from .highway import HighwayClassifier, HighwayRegressor
+from .mdlstm_classifier import MDLSTMClassifier
+from .mdlstm_transcriber import MDLSTMTranscriber
 from .regressor import LSTMRegressor
 from .transcriber import LSTMTranscriber
 
@@ -11,4 +13,6 @@ __all__ = [
     "LSTMClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
+    "MDLSTMClassifier",
+    "MDLSTMTranscriber",
 ]

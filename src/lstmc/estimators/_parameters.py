@@ -178,7 +178,8 @@ def check_parameters(estimator):
     range [1, inf). Got 0 instead.
     """
     for name, value in estimator.get_params(deep=False).items():
-        rule = RULES.get(name)  # a subclass may add parameters of its own
+        # A subclass may add parameters, and rules, of its own.
+        rule = getattr(estimator, "_rules", RULES).get(name, RULES.get(name))
         if rule and not rule.passes(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "

@@ -1,12 +1,11 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
-from ..models import TranscriberModel
 from ._parameters import keep
-from ._sequence import arguments
+from ._sequence import SequenceEstimator, arguments
 from ._transcribing import Transcribing
 
 
-class LSTMTranscriber(Transcribing):
+class LSTMTranscriber(Transcribing, SequenceEstimator):
     """Transcriber: learns labels without their times, by the loss of [1]_.
 
     Each frame of X gets a probability of each label and of a blank, "nothing here";
@@ -225,7 +224,6 @@ class LSTMTranscriber(Transcribing):
     True
     """
 
-    _model_type = TranscriberModel
     pooling = "steps"  # no choice: each frame has its outputs
 
     def __init__(
@@ -277,19 +275,8 @@ class LSTMTranscriber(Transcribing):
         given = arguments(X, y, sample_weight, time, static)
         return self._partial_fit(given, classes=classes)
 
-    def _make_model(self, network):
-        return TranscriberModel(network, self._input(), self._alphabets)
-
     def _adopt(self, model):
-        self.classes_, self.blank_ = model.classes_, model.blank_
-        self._alphabets = model.alphabets
+        super()._adopt(model)
         units = model.network.config["hidden_size"]
         if isinstance(units, list):
             self.hidden_size, self.levels = units[0], tuple(units)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        return tags

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._array_door import clean, real_array
+from ..images import as_images
 from ..layers.extras import checked_extras
 from ..sequences import Sequences, as_sequences
 
@@ -99,6 +100,45 @@ class TableInput:
         return cls(**checked(config, n_features_in=int))
 
 
+class ImageInput:
+    """Images of any sizes.
+
+    Parameters
+    ----------
+    n_features_in : int
+        Channels.
+    """
+
+    kind = "images"
+
+    def __init__(self, n_features_in):
+        self.n_features_in_ = n_features_in
+
+    def read(self, X, network):
+        """Return ``X`` as Images of the network's type, and no keywords.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``X`` is of another kind, or of other dimensions or channels.
+        """
+        config = network.config
+        x = as_images(
+            X, ndim=config["ndim"], dtype=config["dtype"],
+            n_features=config["input_size"], allow_empty=True,
+        )  # fmt: skip
+        return x, {}
+
+    def to_json(self):
+        """Return what `from_json` takes."""
+        return {"n_features_in": self.n_features_in_}
+
+    @classmethod
+    def from_json(cls, config):
+        """Return the input that `to_json` took apart, or raise."""
+        return cls(**checked(config, n_features_in=int))
+
+
 def rows_as_sequences(table):
     """Return a table (n, features) as n sequences of one step.
 
@@ -119,4 +159,4 @@ def checked(config, **kinds):
 
 
 # By the "input" of a model's config.
-INPUTS = {kind.kind: kind for kind in (SequenceInput, TableInput)}
+INPUTS = {reader.kind: reader for reader in (SequenceInput, TableInput, ImageInput)}
