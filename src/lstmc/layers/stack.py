@@ -14,7 +14,7 @@ from .layer import aligned, checked_dtype
 from .noise import Noisy
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
-from .shortcut import make_shortcuts, pull_past
+from .shortcut import add_past, make_shortcuts, pull_past
 
 
 @cache
@@ -286,7 +286,7 @@ class Stack(Noisy):
             self._store_state(found, before, layer)
             self._pull_static(found, layer, tape, gradient)
             self._spare[layer] = tape.saved.pop()
-            dy = dx if past is None else np.add(dx, past, out=dx)
+            dy = add_past(dx, past)
             if layer > 0:
                 below = tape.inputs[layer - 1]
                 dy = self._dropped(below, dx, layer - 1, tape.dropout_key, copy=False)
