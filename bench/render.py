@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import mdlstm, mlstm, tables
+from bench import highway, mdlstm, mlstm, tables
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -35,6 +35,7 @@ BLOCKS = {
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
     "mdlstm": (["mdlstm"], mdlstm.table),
+    "highway": (["highway"], highway.table),
     "limits": (["limits", "speed"], tables.limits),
 }
 
