@@ -118,7 +118,7 @@ def test_what_else_is_refused():
     X, y = problem()
     with pytest.raises(ValueError, match="time: expected None with 'mlstm'"):
         small(cell="mlstm").fit(X, y, time=[np.ones(len(x)) for x in X])
-    with pytest.raises(ValueError, match="num_heads: expected a divisor .* 6, got 4"):
+    with pytest.raises(ValueError, match=r"num_heads: expected a divisor .* 6, got 4"):
         small(cell="xlstm[0:1]", num_heads=4).fit(X, y)
 
 

@@ -260,10 +260,10 @@ class ScalarBlock(Flat):
         """Overwrite ``gradient``; return (dx, gradient at the initial states)."""
         t, w, g = tape, self._views, self.views(gradient)
         d_after, d_inner = (None, None) if dstate is None else (dstate[0], dstate[1:])
-        dout = dy.copy()
-        self._drop(dout, t.key, 1)
+        d_out = dy.copy()
+        self._drop(d_out, t.key, 1)
         d_gated = rowwise.pull_linear(
-            t.gated, w["feed_down"], dout, g["feed_down"], threads
+            t.gated, w["feed_down"], d_out, g["feed_down"], threads
         )
         d_up = rowwise.pull_geglu(t.up, d_gated, threads)
         d_normed = rowwise.pull_linear(
