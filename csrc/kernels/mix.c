@@ -48,12 +48,32 @@ static void map_back(const real *w, const real *dy, real *dx, idx dx_row, int ad
     }
 }
 
-static real dot(const real *x, const real *w, idx width)
+/* Gates at once: as many sums in flight. */
+#define BESIDE 4
+
+/* `count` gates of a row, g and those behind it. */
+ALWAYS_INLINE void gate_row(const lstmc_mix *c, real *const *y, idx row, idx r, idx g,
+                            const int count)
 {
-    vec sum = {0};
-    EACH_LEFT(j, n, width)
-    sum += get(x + j, n) * get(w + j, n);
-    return sum_of(sum);
+    const idx width = c->width;
+    vec sum[BESIDE];
+    EACH (k, count)
+        sum[k] = splat(0);
+    for (int part = 0; part < 3; ++part) {
+        const real *x = y[part] + r * width;
+        const real *w = (const real *)c->gates_w + (3 * g + part) * width;
+        EACH_LEFT(j, n, width)
+        {
+            const vec in = get(x + j, n);
+            EACH (k, count)
+                sum[k] += in * get(w + 3 * k * width + j, n);
+        }
+    }
+    EACH (k, count) {
+        real *to = c->gates[(g + k) / c->heads];
+        to[row * c->heads + (g + k) % c->heads] =
+            ((const real *)c->gates_b)[g + k] + sum_of(sum[k]);
+    }
 }
 
 JOB(mix_forward)
@@ -71,15 +91,13 @@ JOB(mix_forward)
     map_rows(c->w[0], a, width, y[0], rows, width);
     map_rows(c->w[1], a, width, y[1], rows, width);
     map_rows(c->w[2], x, c->x_row, y[2], rows, width);
-    const real *w = c->gates_w, *b = c->gates_b;
-    for (idx r = 0; r < rows; ++r)
-        for (idx g = 0; g < 2 * heads; ++g) {
-            real gate = b[g];
-            EACH (part, 3)
-                gate += dot(y[part] + r * width, w + (3 * g + part) * width, width);
-            real *to = c->gates[g / heads];
-            to[(first + r) * heads + g % heads] = gate;
-        }
+    for (idx r = 0; r < rows; ++r) {
+        idx g = 0;
+        for (; g + BESIDE <= 2 * heads; g += BESIDE)
+            gate_row(c, y, first + r, r, g, BESIDE);
+        for (; g < 2 * heads; ++g)
+            gate_row(c, y, first + r, r, g, 1);
+    }
     restore_mode(mode);
 }
 
