@@ -8,9 +8,21 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lstmc
-from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
+from lstmc import (
+    HighwayClassifier,
+    HighwayRegressor,
+    LSTMClassifier,
+    LSTMRegressor,
+    LSTMTranscriber,
+)
 
-ESTIMATORS = [LSTMClassifier(), LSTMRegressor(), LSTMTranscriber()]
+ESTIMATORS = [
+    LSTMClassifier(),
+    LSTMRegressor(),
+    LSTMTranscriber(),
+    HighwayClassifier(num_layers=5),
+    HighwayRegressor(num_layers=5),
+]
 # A transcriber is neither classifier nor regressor, so fewer checks concern it.
 FEWEST = {LSTMTranscriber: 49}
 # Its targets are sequences of labels: the checks give it tables of one column.

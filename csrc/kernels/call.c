@@ -5,6 +5,7 @@
 
 #include "cells.h"
 #include "dispatch.h"
+#include "highway.h"
 #include "kernels.h"
 #include "rowwise.h"
 #include "matrix_memory.h"
@@ -267,6 +268,9 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const HighwayKernels NAME(highway_kernels);
+extern const struct MdlstmKernels NAME(mdlstm_kernels);
+
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
     .cell_count = CELL_COUNT,
@@ -295,4 +299,6 @@ const Kernels NAME(kernels) = {
     .log_softmax = NAME(log_softmax),
     .rows = &NAME(row_kernels),
     .memory = &NAME(memory_kernels),
+    .highway = &NAME(highway_kernels),
+    .mdlstm = &NAME(mdlstm_kernels),
 };

@@ -211,6 +211,47 @@ cdef extern from "lstmc_decode.h" nogil:
     int lstmc_keyword_scores(const lstmc_keywords *, double *, double *, Py_ssize_t *,
                              Py_ssize_t *)
 
+cdef extern from "lstmc_mdlstm.h" nogil:
+    ctypedef struct lstmc_mdlstm:
+        int dtype, dims, directions
+        int direction[8]
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *shape
+        const void *weights
+        const void *x
+        void *y
+        void *tape
+        const void *dy
+        void *dx
+        void *gradient
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_mdlstm_tape_size(const lstmc_mdlstm *, Py_ssize_t *)
+    int lstmc_mdlstm_forward(const lstmc_mdlstm *)
+    int lstmc_mdlstm_backward(const lstmc_mdlstm *)
+
+cdef extern from "lstmc_dense.h" nogil:
+    ctypedef struct lstmc_dense_call:
+        int dtype
+        Py_ssize_t rows, inputs, outputs
+        const void *x
+        const void *w
+        const void *packed
+        const void *b
+        void *y
+        const void *dy
+        void *dx
+        void *dw
+        void *db
+        int threads
+
+    int lstmc_dense_size(int, Py_ssize_t, Py_ssize_t, Py_ssize_t *)
+    int lstmc_dense_pack(int, const void *, Py_ssize_t, Py_ssize_t, void *)
+    int lstmc_dense_forward(const lstmc_dense_call *)
+    int lstmc_dense_backward(const lstmc_dense_call *)
+
 cdef extern from "lstmc_mlstm.h" nogil:
     ctypedef struct lstmc_memory:
         int dtype
@@ -255,23 +296,3 @@ cdef extern from "lstmc_mlstm.h" nogil:
     int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
     int lstmc_memory_step(const lstmc_memory_call *, void *)
     int lstmc_memory_move(const lstmc_memory_call *, void *, int)
-
-cdef extern from "lstmc_dense.h" nogil:
-    ctypedef struct lstmc_dense_call:
-        int dtype
-        Py_ssize_t rows, inputs, outputs
-        const void *x
-        const void *w
-        const void *packed
-        const void *b
-        void *y
-        const void *dy
-        void *dx
-        void *dw
-        void *db
-        int threads
-
-    int lstmc_dense_size(int, Py_ssize_t, Py_ssize_t, Py_ssize_t *)
-    int lstmc_dense_pack(int, const void *, Py_ssize_t, Py_ssize_t, void *)
-    int lstmc_dense_forward(const lstmc_dense_call *)
-    int lstmc_dense_backward(const lstmc_dense_call *)

@@ -324,6 +324,32 @@ memory_backward: dict[str, Any]
 memory_step: dict[str, Any]
 memory_move: dict[str, Any]
 
+def mdlstm_tape_size(
+    shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
+) -> int: ...
+def mdlstm_forward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
+def mdlstm_backward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...
@@ -331,3 +357,28 @@ def set_threads(threads: int) -> None: ...
 def set_quota(cpus: int) -> None: ...
 def threads(wanted: int = 0) -> int: ...
 def has_openmp() -> bool: ...
+
+class Highway:
+    def __init__(
+        self, size: int, layers: int, gates: int, activation: int, float64: bool
+    ) -> None: ...
+    def tape_size(self, rows: int) -> int: ...
+    def forward(
+        self,
+        x: np.ndarray,
+        h: np.ndarray | None,
+        weights: np.ndarray,
+        y: np.ndarray,
+        tape: np.ndarray | None,
+        threads: int = 0,
+    ) -> None: ...
+    def backward(
+        self,
+        dy: np.ndarray,
+        weights: np.ndarray,
+        tape: np.ndarray,
+        dx: np.ndarray | None,
+        dh: np.ndarray | None,
+        gradient: np.ndarray,
+        threads: int = 0,
+    ) -> None: ...

@@ -320,9 +320,11 @@ include "_dense.pxi"
 include "_rowwise.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
+include "_mdlstm.pxi"
 include "_edits.pxi"
 include "_mlstm.pxi"
 include "_blocks.pxi"
+include "_highway.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..initializers import BY_NAME
+from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..layers.xlstm import parse_cell
@@ -88,6 +89,8 @@ RULES = {
     "block_size": _integer(1),
     "cell_bias": _BOOL,
     "gradient": _options(*GRADIENTS),
+    "residual": _BOOL,
+    "highway": _BOOL,
     "dropout": _real(0, 1),
     "variational": _BOOL,
     "recurrent_dropout": _real(0, 1),
@@ -95,6 +98,9 @@ RULES = {
     "drop_connect": _real(0, 1),
     "input_initializer": _options(*BY_NAME),
     "recurrent_initializer": _options(*BY_NAME),
+    "activation": _options(*ACTIVATIONS),
+    "gates": _options(*GATES),
+    "transform_bias": _real(-np.inf, closed="neither"),
     "forget_bias": _either(_real(-np.inf, closed="neither"), _options("power_law")),
     "solver": _options("adam", "sgd"),
     "alpha": _real(0),
@@ -176,7 +182,8 @@ def check_parameters(estimator):
     range [1, inf). Got 0 instead.
     """
     for name, value in estimator.get_params(deep=False).items():
-        rule = RULES.get(name)  # a subclass may add parameters of its own
+        # A subclass may add parameters, and rules, of its own.
+        rule = getattr(estimator, "_rules", RULES).get(name, RULES.get(name))
         if rule and not rule.passes(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "

@@ -3,13 +3,17 @@
 An architecture registers here how its networks come out of a file.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .. import highway_network
 from ..layers.stack import registry
 from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
 from ..network import POOLINGS, Network
+from ..pyramid import POOLINGS as CELL_POOLINGS
+from ..pyramid import Pyramid, check_sizes
 
 
 class Origin(NamedTuple):
@@ -110,4 +114,52 @@ def split_levels(config):
     ]
 
 
-NETWORKS = {"recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps)}
+def _pools_columns(config):
+    if config["pooling"] not in (*CELL_POOLINGS, "columns"):
+        raise ValueError(f"expected a pooling, got {config['pooling']!r}")
+    return config["pooling"] == "columns"
+
+
+def fewest_in_pyramid(config):
+    """What a `Pyramid` has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> config = {"hidden_size": [2], "block_size": [[1, 1]], "feedforward_size": []}
+    >>> fewest_in_pyramid(config | {"ndim": 2, "input_size": 1, "output_size": 3})
+    224
+    """
+    names = ("input_size", "output_size", "ndim")
+    m, outputs, dims = (config[name] for name in names)
+    lists = [config[name] for name in ("hidden_size", "feedforward_size")]
+    lists += config["block_size"]
+    numbers = [m, outputs, dims, *(n for part in lists for n in part)]
+    if any(type(n) is not int for n in numbers) or min(numbers) < 1:
+        raise ValueError(f"expected sizes of at least 1, got {numbers}")
+    sizes = check_sizes(
+        config["hidden_size"], config["block_size"], config["feedforward_size"], dims
+    )
+    total, width = 0, m
+    for k, (units, block) in enumerate(zip(sizes["hidden_size"], sizes["block_size"])):
+        width *= math.prod(block)
+        if k > 0:
+            between = sizes["feedforward_size"][k - 1]
+            total, width = total + width * between, between
+        total += 2**dims * (dims + 3) * units * (width + dims * units)
+        width = 2**dims * units
+    return total + outputs * width
+
+
+def _make_pyramid(config, tensors):
+    return Pyramid.from_parameters(config, tensors)
+
+
+NETWORKS = {
+    "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
+    "highway": Origin(
+        highway_network.HighwayNetwork.from_parameters,
+        highway_network.fewest_parameters,
+        lambda config: False,
+    ),
+    "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
+}
