@@ -75,10 +75,10 @@ def main():
     proof = Proof(
         "Parity far beyond the lengths of training",
         task=(
-            f"Whether the ones among the bits so far are odd in number, at every step; "
-            f"{UNITS} units in one layer, or features in two blocks, Adam, {STEPS} batches of {BATCH} sequences of {SHORTEST} "
-            f"to {LONGEST} bits. Judged by the answer after {JUDGED} bits, over "
-            f"{TESTS} sequences."
+            "Whether the ones among the bits so far are odd in number, at every step; "
+            f"{UNITS} units in one layer, or features in two blocks, Adam, {STEPS} "
+            f"batches of {BATCH} sequences of {SHORTEST} to {LONGEST} bits. Judged by "
+            f"the answer after {JUDGED} bits, over {TESTS} sequences."
         ),
         paper=(
             "Beck et al., xLSTM: Extended Long Short-Term Memory, NeurIPS 2024 (train "
