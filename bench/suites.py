@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid
+from bench import cells, check, ctc, decoding, fit, grid, mlstm
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -145,6 +145,15 @@ SUITES = {
             cell="slstm",
         ),
         file="slstm",
+    ),
+    "mlstm": Suite(
+        "the matrix memory of the mLSTM, against xLSTM's own forms in PyTorch",
+        mlstm.PEERS,
+        mlstm.plan,
+        file="mlstm",
+        judge=mlstm.judge,
+        plays=mlstm.plays,
+        quick=1,
     ),
     "ctc": Suite(
         "CTC's loss and gradient from logits, with the log-softmax",

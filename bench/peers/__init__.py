@@ -12,17 +12,20 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
+    "lstmc": (
+        *("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
+        *("mlstm", "mlstm-step"),
+    ),
     "torch": ("inference", "training", "stream", "fit", "ctc"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
-    "xlstm": ("training",),
+    "xlstm": ("training", "mlstm", "mlstm-step"),
     "pyctcdecode": ("decode",),
 }
 # Kinds and variants that have a file of their own.
 FILES = {
     "stream": "_stream", "fit": "_fit", "ctc": "_ctc", "decode": "_decode",
-    "loop": "_cells",
+    "loop": "_cells", "mlstm": "_mlstm", "mlstm-step": "_mlstm",
 }  # fmt: skip
 
 

@@ -1,5 +1,4 @@
 /* mlstm.c - a call of the matrix memory: its jobs, one for each head of each sample. */
-#include <string.h>
 
 #if defined(_OPENMP)
 #include <omp.h>

@@ -2,6 +2,8 @@
 #ifndef LSTMC_KERNELS_MLSTM_H
 #define LSTMC_KERNELS_MLSTM_H
 
+#include <string.h>
+
 #include "kernels.h"
 #include "matrix_memory.h"
 
@@ -165,40 +167,53 @@ ALWAYS_INLINE void pack_columns(const real *from, idx row, idx rows, idx n, real
     }
 }
 
-/* Rows of n reals, as panels of rows: (panels of rows, n, PANEL), the rest zero. */
-ALWAYS_INLINE void pack_rows(const real *from, idx row, idx rows, idx n, real *to,
-                             real scale)
+/* A whole panel in one go. */
+ALWAYS_INLINE void copy(const real *from, real *to, idx n)
 {
-    for (idx t = 0; t < rows; t += PANEL, to += n * PANEL) {
-        const idx height = min_idx(PANEL, rows - t);
+    if (n == PANEL)
+        memcpy(to, from, PANEL * sizeof(real));
+    else
+        memcpy(to, from, (size_t)n * sizeof(real));
+}
+
+/* Rows of n reals, as panels of rows: (panels of rows, height, PANEL), the first n of
+ * that height, and zero where there are no rows. */
+ALWAYS_INLINE void pack_rows(const real *from, idx row, idx rows, idx n, real *to,
+                             idx height, real scale)
+{
+    for (idx t = 0; t < rows; t += PANEL, to += height * PANEL) {
+        const idx own = min_idx(PANEL, rows - t);
         const real *in = from + t * row;
-        if (height == PANEL)
-            for (idx j = 0; j < n; ++j)
-                for (idx k = 0; k < PANEL; ++k)
-                    to[j * PANEL + k] = scale * in[k * row + j];
-        else
-            for (idx j = 0; j < n; ++j)
-                for (idx k = 0; k < PANEL; ++k)
-                    to[j * PANEL + k] = k < height ? scale * in[k * row + j] : 0;
+        idx j = 0;
+        for (; own == PANEL && j + PANEL <= n; j += PANEL)
+            for (idx k = 0; k < PANEL; ++k)
+                EACH (i, PANEL)
+                    to[(j + i) * PANEL + k] = scale * in[k * row + j + i];
+        for (; j < n; ++j)
+            for (idx k = 0; k < PANEL; ++k)
+                to[j * PANEL + k] = k < own ? scale * in[k * row + j] : 0;
     }
 }
 
-/* Rows of n reals, as blocks for outer_product: (blocks of n, rows, TILE_ROWS). */
+/* Rows of n reals, as blocks for outer_product: (blocks of n, rows, TILE_ROWS). weight
+ * of each row, or NULL. */
 ALWAYS_INLINE void pack_blocks(const real *from, idx row, idx rows, idx n,
                                const real *weight, real *to)
 {
-    for (idx first = 0; first < n; first += TILE_ROWS)
-        for (idx t = 0; t < rows; ++t, to += TILE_ROWS) {
-            const real *in = from + t * row + first;
-            const real w = weight ? weight[t] : 1;
-            const idx width = min_idx(TILE_ROWS, n - first);
+    for (idx first = 0; first < n; first += TILE_ROWS) {
+        const idx width = min_idx(TILE_ROWS, n - first);
+        const real *in = from + first;
+        for (idx t = 0; t < rows; ++t, in += row, to += TILE_ROWS) {
             if (width == TILE_ROWS)
-                for (idx j = 0; j < TILE_ROWS; ++j)
-                    to[j] = w * in[j];
+                memcpy(to, in, TILE_ROWS * sizeof(real));
             else
                 for (idx j = 0; j < TILE_ROWS; ++j)
-                    to[j] = j < width ? w * in[j] : 0;
+                    to[j] = j < width ? in[j] : 0;
+            const real w = weight ? weight[t] : 1;
+            EACH (j, TILE_ROWS)
+                to[j] = weight ? w * to[j] : to[j];
         }
+    }
 }
 
 /* Reals of such blocks. */

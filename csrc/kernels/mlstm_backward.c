@@ -11,7 +11,6 @@
  * X_ts is the gradient at the logarithm of a weight: log i_s and all log f in (s, t]
  * are part of it. The output depends on the reference m only through epsilon; what is
  * due to that goes back the way m was made. */
-#include <string.h>
 
 #include "mlstm.h"
 
@@ -79,10 +78,9 @@ idx NAME(memory_backward_scratch)(const Memory *s, Arena *arena)
 /* Panels (panels of n, rows, PANEL) to (panels of rows, n, PANEL). */
 static void turn(const real *from, idx rows, idx n, real *to)
 {
-    for (idx j = 0; j < whole(rows); ++j)
-        for (idx k = 0; k < n; ++k)
-            to[(j / PANEL * n + k) * PANEL + j % PANEL] =
-                j < rows ? from[(k / PANEL * rows + j) * PANEL + k % PANEL] : 0;
+    for (idx p = 0; p < panels_of(n); ++p)
+        pack_rows(from + p * rows * PANEL, PANEL, rows, min_idx(PANEL, n - p * PANEL),
+                  to + p * PANEL * PANEL, n, 1);
 }
 
 static double inner(const real *x, const real *y, idx n)
@@ -293,10 +291,15 @@ static void store_inputs(const Memory *s, const Chunk *c, idx t, idx steps)
     for (idx r = 0; r < steps; ++r) {
         real *dk = row_of(s, s->call->dk, t + r, s->d_k);
         real *dv = row_of(s, s->call->dv, t + r, s->d_v);
-        for (idx j = 0; j < s->d_k; ++j)
-            dk[j] = c->dk[(j / PANEL * c->steps + r) * PANEL + j % PANEL] * s->scale;
-        for (idx j = 0; j < s->d_v; ++j)
-            dv[j] = c->dv[(j / PANEL * c->steps + r) * PANEL + j % PANEL];
+        for (idx p = 0; p < s->k_panels; ++p) {
+            const real *from = c->dk + (p * c->steps + r) * PANEL;
+            const idx width = min_idx(PANEL, s->d_k - p * PANEL);
+            for (idx j = 0; j < width; ++j)
+                dk[p * PANEL + j] = from[j] * s->scale;
+        }
+        for (idx p = 0; p < s->v_panels; ++p)
+            copy(c->dv + (p * c->steps + r) * PANEL, dv + p * PANEL,
+                 min_idx(PANEL, s->d_v - p * PANEL));
     }
 }
 
@@ -309,9 +312,9 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, const real *state,
     const real *n0 = n_of(s, (real *)state), m0 = *m_of(s, (real *)state);
     const real *k = row_of(s, call->k, t, s->d_k), *v = row_of(s, call->v, t, s->d_v);
     NAME(memory_gates)(s, t, steps, m0, &c->gates);
-    pack_rows(k, call->k.row, steps, s->d_k, c->k_rows, s->scale);
+    pack_rows(k, call->k.row, steps, s->d_k, c->k_rows, s->d_k, s->scale);
     pack_columns(k, call->k.row, steps, s->d_k, c->k_columns, c->steps, s->scale);
-    pack_rows(v, call->v.row, steps, s->d_v, c->v_rows, 1);
+    pack_rows(v, call->v.row, steps, s->d_v, c->v_rows, s->d_v, 1);
     turn(state, s->d_k, s->d_v, c->c0);
     for (idx j = 0; j < c->steps; ++j) {
         c->log_weight[j] = MASKED;

@@ -8,7 +8,6 @@
  * One chunk of all steps is the parallel form. Rows of a chunk go in strips, each with
  * the inputs up to its own end, so that a chunk takes memory linear in its steps. */
 #include <math.h>
-#include <string.h>
 
 #include "mlstm.h"
 
@@ -148,7 +147,7 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, real *state, int z
     const idx steps = min_idx(s->chunk, s->steps - t);
     const real m = NAME(memory_gates)(s, t, steps, *m_of(s, state), &c->gates);
     pack_rows(row_of(s, call->k, t, s->d_k), call->k.row, steps, s->d_k, c->keys,
-              s->scale);
+              s->d_k, s->scale);
     const real *v = row_of(s, call->v, t, s->d_v);
     for (idx p = 0; p < s->v_panels; ++p)
         pack_columns(v + p * PANEL, call->v.row, steps,

@@ -8,8 +8,6 @@
  * if keep and own are made with what it was rounded to: they are made in double. */
 #include <math.h>
 
-#include <string.h>
-
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -29,7 +27,7 @@ Memory NAME(memory_sizes)(const lstmc_memory *of)
     s.states = s.v_width * s.d_k + s.k_width + PANEL;
     /* Work within a chunk grows with its steps, from chunk to chunk with d. */
     const idx even = (of->d_k + of->d_v) / 2;
-    s.chunk = of->chunk ? of->chunk : even <= 32 ? 64 : even <= 64 ? 96 : 128;
+    s.chunk = of->chunk ? of->chunk : even <= 64 ? 48 : even <= 128 ? 96 : 128;
     return s;
 }
 
@@ -146,7 +144,7 @@ void NAME(load_state)(const Memory *s, const real *c, const real *n, const real 
     memset(state, 0, (size_t)s->states * sizeof(real));
     if (!c)
         return;
-    pack_rows(c, s->d_k, s->d_v, s->d_k, state, 1);
+    pack_rows(c, s->d_k, s->d_v, s->d_k, state, s->d_k, 1);
     memcpy(n_of(s, state), n, (size_t)s->d_k * sizeof(real));
     *m_of(s, state) = *m;
 }

@@ -4,7 +4,6 @@
  *
  * The state is read and written once a step, panel by panel, and all else is in
  * registers. */
-#include <string.h>
 
 #include "mlstm.h"
 

@@ -64,7 +64,7 @@ class MLSTM(Layer):
     form : {"auto", "chunkwise", "parallel", "recurrent"}, default="auto"
         How the steps are computed, which changes roundings alone; auto is chunkwise.
     chunk_size : int or None, default=None
-        Steps of a chunk; None: 64 to 128, by the features of a head.
+        Steps of a chunk; None: 48 to 128, by the features of a head.
     dtype : {"float32", "float64"}, default="float32"
         Type of weights and arithmetic.
     random_state : None, int or numpy.random.Generator, default=None
