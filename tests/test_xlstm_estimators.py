@@ -101,10 +101,10 @@ def test_words_that_are_no_cell(cell):
 # Another value for everything that blocks have no choice of.
 OTHER = {
     "bidirectional": True, "output_activation": "identity", "proj_size": 2,
-    "gradient": "truncated", "block_size": 2, "cell_bias": False, "variational": True,
-    "residual": True, "highway": True, "recurrent_dropout": 0.1, "zoneout": (0.0, 0.1),
-    "drop_connect": 0.1,
-    "input_initializer": "zeros", "recurrent_initializer": "zeros", "forget_bias": 2.0,
+    "gradient": "truncated", "block_size": 2, "cell_bias": False, "residual": True,
+    "highway": True, "variational": True, "recurrent_dropout": 0.1,
+    "zoneout": (0.0, 0.1), "drop_connect": 0.1, "input_initializer": "zeros",
+    "recurrent_initializer": "zeros", "forget_bias": 2.0,
 }  # fmt: skip
 
 

@@ -296,13 +296,6 @@ class Stack(Noisy):
         self._packing.tie(gradient)
         return dy, before
 
-    def pull_last(self, state, dh):
-        """Gradients at all final states: dh at h of the last layer, zeros else."""
-        dstate, n = tuple(np.zeros_like(s) for s in state), self.state_size
-        for k in range(self.directions):
-            dstate[0][k - self.directions] = dh[:, k * n : (k + 1) * n]
-        return dstate
-
     def _take_tape(self, layer, size):
         """Memory for a layer's tape: that of the last backward if it is large enough.
 
