@@ -54,6 +54,10 @@ class ImageCase(Case):
         row = s.d + 2 * s.h
         return 2 * PASSES[self.kind] * s.cells * s.directions * 5 * s.h * row
 
+    def make_problem(self):
+        """Images and weights; see `make_problem`."""
+        return make_problem(self.shape)
+
 
 def plan(threads=None) -> list[ImageCase]:
     """Both shapes, both kinds of work."""

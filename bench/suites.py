@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid, mdlstm
+from bench import cells, check, ctc, decoding, fit, grid, highway, mdlstm, mlstm
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -146,6 +146,15 @@ SUITES = {
         ),
         file="slstm",
     ),
+    "mlstm": Suite(
+        "the matrix memory of the mLSTM, against xLSTM's own forms in PyTorch",
+        mlstm.PEERS,
+        mlstm.plan,
+        file="mlstm",
+        judge=mlstm.judge,
+        plays=mlstm.plays,
+        quick=1,
+    ),
     "ctc": Suite(
         "CTC's loss and gradient from logits, with the log-softmax",
         ("lstmc", "torch"),
@@ -172,6 +181,15 @@ SUITES = {
         rounds=5,
         seconds=0.2,
         judge=mdlstm.judge,
+        quick=1,
+    ),
+    "highway": Suite(
+        "deep highway stacks over a batch of rows, against PyTorch's modules",
+        ("lstmc", "torch"),
+        highway.plan,
+        file="highway",
+        rounds=7,
+        judge=highway.judge,
         quick=1,
     ),
     "roofline": Suite(

@@ -29,6 +29,7 @@ void test_solver(void);
 void test_dropout(void);
 void test_edits(void);
 void test_ctc(void);
+void test_highway(void);
 void test_decode(void);
 void test_mode(void);
 void test_memory(void);

@@ -41,6 +41,7 @@ static void test_target(const char *target)
     test_dropout();
     test_edits();
     test_ctc();
+    test_highway();
     test_decode();
     test_mode();
     test_memory();
