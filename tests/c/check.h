@@ -24,6 +24,7 @@ void test_stream(void);
 void test_checkpoint(void);
 void test_pack(void);
 void test_dense(void);
+void test_mdlstm(void);
 void test_solver(void);
 void test_dropout(void);
 void test_edits(void);

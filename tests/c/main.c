@@ -36,6 +36,7 @@ static void test_target(const char *target)
     test_checkpoint();
     test_pack();
     test_dense();
+    test_mdlstm();
     test_solver();
     test_dropout();
     test_edits();
