@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import highway, tables
+from bench import highway, mdlstm, mlstm, tables
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -31,8 +31,10 @@ BLOCKS = {
     "cells": (["cells"], tables.beside_lstm),
     "loops": (["cells"], tables.against_loops),
     "slstm": (["slstm"], tables.grid),
+    "mlstm": (["mlstm"], mlstm.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "mdlstm": (["mdlstm"], mdlstm.table),
     "highway": (["highway"], highway.table),
     "limits": (["limits", "speed"], tables.limits),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid, highway
+from bench import cells, check, ctc, decoding, fit, grid, highway, mdlstm, mlstm
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -146,6 +146,15 @@ SUITES = {
         ),
         file="slstm",
     ),
+    "mlstm": Suite(
+        "the matrix memory of the mLSTM, against xLSTM's own forms in PyTorch",
+        mlstm.PEERS,
+        mlstm.plan,
+        file="mlstm",
+        judge=mlstm.judge,
+        plays=mlstm.plays,
+        quick=1,
+    ),
     "ctc": Suite(
         "CTC's loss and gradient from logits, with the log-softmax",
         ("lstmc", "torch"),
@@ -162,6 +171,16 @@ SUITES = {
         file="decoding",
         rounds=7,
         judge=decoding.judge,
+        quick=1,
+    ),
+    "mdlstm": Suite(
+        "multidimensional LSTM over images, against a PyTorch loop over cells",
+        mdlstm.PEERS,
+        mdlstm.plan,
+        file="mdlstm",
+        rounds=5,
+        seconds=0.2,
+        judge=mdlstm.judge,
         quick=1,
     ),
     "highway": Suite(

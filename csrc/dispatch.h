@@ -71,6 +71,8 @@ typedef struct Kernels {
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
     const struct HighwayKernels *highway; /* kernels/highway.h */
     const struct MdlstmKernels *mdlstm; /* see multidimensional.h */
+    const struct RowKernels *rows;
+    const struct MemoryKernels *memory; /* matrix_memory.h */
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -7,6 +7,8 @@
 #include "dispatch.h"
 #include "highway.h"
 #include "kernels.h"
+#include "matrix_memory.h"
+#include "rowwise.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -265,6 +267,7 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
 }
 
 extern const HighwayKernels NAME(highway_kernels);
+extern const MemoryKernels NAME(memory_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
@@ -295,4 +298,6 @@ const Kernels NAME(kernels) = {
     .log_softmax = NAME(log_softmax),
     .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
+    .rows = &NAME(row_kernels),
+    .memory = &NAME(memory_kernels),
 };

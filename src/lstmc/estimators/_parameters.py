@@ -10,6 +10,7 @@ from ..initializers import BY_NAME
 from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
+from ..layers.xlstm import parse_cell
 from ..models.transcriber import DECODERS
 from ..network import POOLINGS
 
@@ -75,7 +76,10 @@ def _pair(rule):
 
 RULES = {
     "hidden_size": _integer(1),
-    "cell": _options(*registry()),
+    "cell": _either(
+        _options(*registry()),
+        Rule(lambda v: isinstance(v, str) and parse_cell(v), '"mlstm" or "xlstm[a:b]"'),
+    ),
     "num_layers": _integer(1),
     "bidirectional": _BOOL,
     "pooling": _options(*POOLINGS),

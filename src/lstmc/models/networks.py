@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import highway_network
 from ..layers.stack import registry
+from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
 from ..network import POOLINGS, Network
 from ..pyramid import POOLINGS as CELL_POOLINGS
@@ -81,6 +82,10 @@ def fewest_parameters(config):
     m, n, outputs, layers, projection, heads, features = (sizes[k] for k in names)
     if min(m, n, outputs, layers, heads) < 1 or min(projection, features) < 0:
         raise ValueError(f"expected sizes of at least 1, got {sizes}")
+    kinds = parse_cell(sizes["cell"])
+    if kinds:
+        blocks = fewest_of_blocks(kinds, n, heads)
+        return m * n + layers * blocks + n + outputs * n
     facts = registry()[sizes["cell"]][1]
     width = projection or n
     directions = 2 if sizes["bidirectional"] else 1
