@@ -57,6 +57,8 @@ def build_step(peer: str, case):
         problem = ctc.draw_problem(case.shape)
     elif case.kind.startswith("mlstm"):
         problem = mlstm.draw_problem(case.shape)
+    elif hasattr(case, "make_problem"):
+        problem = case.make_problem()
     elif case.kind == "decode":
         problem = decoding.make_logits(case.shape)
     else:

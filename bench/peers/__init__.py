@@ -14,18 +14,19 @@ import importlib
 PEERS = {
     "lstmc": (
         *("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
-        *("mlstm", "mlstm-step"),
+        *("mlstm", "mlstm-step", "stack", "stack-step"),
     ),
     "torch": ("inference", "training", "stream", "fit", "ctc"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
-    "xlstm": ("training", "mlstm", "mlstm-step"),
+    "xlstm": ("training", "mlstm", "mlstm-step", "stack", "stack-step"),
     "pyctcdecode": ("decode",),
 }
 # Kinds and variants that have a file of their own.
 FILES = {
     "stream": "_stream", "fit": "_fit", "ctc": "_ctc", "decode": "_decode",
     "loop": "_cells", "mlstm": "_mlstm", "mlstm-step": "_mlstm",
+    "stack": "_stack", "stack-step": "_stack",
 }  # fmt: skip
 
 
