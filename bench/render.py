@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import highway, mdlstm, mlstm, tables
+from bench import highway, mdlstm, mlstm, tables, xlstm_stack
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -32,6 +32,7 @@ BLOCKS = {
     "loops": (["cells"], tables.against_loops),
     "slstm": (["slstm"], tables.grid),
     "mlstm": (["mlstm"], mlstm.table),
+    "xlstm": (["xlstm"], xlstm_stack.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
     "mdlstm": (["mdlstm"], mdlstm.table),

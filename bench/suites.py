@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid, highway, mdlstm, mlstm
+from bench import (
+    cells,
+    check,
+    ctc,
+    decoding,
+    fit,
+    grid,
+    highway,
+    mdlstm,
+    mlstm,
+    xlstm_stack,
+)
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -145,6 +156,14 @@ SUITES = {
             cell="slstm",
         ),
         file="slstm",
+    ),
+    "xlstm": Suite(
+        "blocks and stacks of an xLSTM, against the package xlstm in PyTorch",
+        xlstm_stack.PEERS,
+        xlstm_stack.plan,
+        file="xlstm",
+        judge=xlstm_stack.judge,
+        quick=1,
     ),
     "mlstm": Suite(
         "the matrix memory of the mLSTM, against xLSTM's own forms in PyTorch",
