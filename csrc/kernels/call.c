@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cells.h"
+#include "conv_table.h"
 #include "dispatch.h"
 #include "highway.h"
 #include "kernels.h"
@@ -266,6 +267,8 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const ConvKernels NAME(conv_kernels);
+extern const FilmKernels NAME(film_kernels);
 extern const HighwayKernels NAME(highway_kernels);
 extern const MemoryKernels NAME(memory_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
@@ -296,6 +299,8 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .conv = &NAME(conv_kernels),
+    .film = &NAME(film_kernels),
     .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
     .rows = &NAME(row_kernels),

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Where the names that are loaded on demand live.
 _LAZY = {
+    "ConvLSTMForecaster": "estimators",
     "HighwayClassifier": "estimators",
     "HighwayRegressor": "estimators",
     "LSTMClassifier": "estimators",
@@ -32,6 +33,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "ConvLSTMForecaster",
     "DivergenceError",
     "HighwayClassifier",
     "HighwayRegressor",

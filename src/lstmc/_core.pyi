@@ -382,3 +382,46 @@ class Highway:
         gradient: np.ndarray,
         threads: int = 0,
     ) -> None: ...
+
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def film_takes(cell: int) -> bool: ...
+
+class Film:
+    pixels: int
+    sizes: tuple[int, int, int, int]
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        dilation: tuple[int, ...],
+        pixelwise: bool,
+    ) -> None: ...
+    def tape_size(self, frames: int) -> int: ...
+
+film_forward: dict[str, Any]  # by "float" or "double"
+film_backward: dict[str, Any]

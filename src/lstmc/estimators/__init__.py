@@ -1,6 +1,7 @@
 """Estimators: the networks behind scikit-learn's interface."""
 
 from .classifier import LSTMClassifier
+from .forecaster import ConvLSTMForecaster
 from .highway import HighwayClassifier, HighwayRegressor
 from .mdlstm_classifier import MDLSTMClassifier
 from .mdlstm_transcriber import MDLSTMTranscriber
@@ -8,6 +9,7 @@ from .regressor import LSTMRegressor
 from .transcriber import LSTMTranscriber
 
 __all__ = [
+    "ConvLSTMForecaster",
     "HighwayClassifier",
     "HighwayRegressor",
     "LSTMClassifier",

@@ -3,6 +3,8 @@
 from .block_stream import BlockStream
 from .blocks import Blocks
 from .collapse import Collapse
+from .conv import Conv1D
+from .convlstm import ConvLSTM
 from .dense import Dense
 from .highway import Highway
 from .mdlstm import MDLSTM
@@ -19,6 +21,8 @@ __all__ = [
     "BlockStream",
     "Blocks",
     "Collapse",
+    "Conv1D",
+    "ConvLSTM",
     "Dense",
     "Highway",
     "MLSTMStream",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .. import highway_network
+from .. import frame_network, highway_network
 from ..layers.stack import registry
 from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
@@ -160,6 +160,11 @@ NETWORKS = {
         highway_network.HighwayNetwork.from_parameters,
         highway_network.fewest_parameters,
         lambda config: False,
+    ),
+    "frames": Origin(
+        frame_network.FrameNetwork.from_parameters,
+        frame_network.fewest_parameters,
+        lambda config: True,
     ),
     "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
 }
