@@ -48,6 +48,7 @@ typedef struct Kernels {
     ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
+    const struct FcnKernels *fcn; /* kernels/fcn.h */
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -7,6 +7,8 @@
 #include "dispatch.h"
 #include "kernels.h"
 
+#include "fcn.h"
+
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
 #undef REFER
@@ -287,4 +289,5 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .fcn = &NAME(fcn_kernels),
 };

@@ -320,6 +320,7 @@ include "_dense.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
 include "_edits.pxi"
+include "_fcn.pxi"
 
 # --- the machine ------------------------------------------------------------------
 
