@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV
 
 import lstmc
 from lstmc import LSTMClassifier, LSTMRegressor
-from lstmc.estimators._base import ARCHITECTURE, INITIAL
+from lstmc.estimators._sequence import ARCHITECTURE, INITIAL
 
 PLAIN = [
     facts["name"] for facts in lstmc.cells() if not (facts["timed"] or facts["statics"])

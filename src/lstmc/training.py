@@ -84,9 +84,15 @@ class Settings:
     epsilon: float
     n_iter_no_change: float
     max_grad_norm: float | None
-    tbptt: int | None
-    checkpoint: bool
     threads: int
+    tbptt: int | None = None
+    checkpoint: bool = False
+
+    @property
+    def way(self):
+        """How gradients go back through time: keywords, none for the usual way."""
+        chosen = {"tbptt": self.tbptt, "checkpoint": self.checkpoint}
+        return {name: value for name, value in chosen.items() if value}
 
 
 @dataclass
@@ -217,8 +223,8 @@ class Trainer:
         network, settings = self.network, self.settings
         loss = network.loss_and_gradient(
             batch.x, batch.target, batch.weight, self.loss.gradient, **batch.extras,
-            dropout_key=(self.seed, self.steps), tbptt=settings.tbptt,
-            checkpoint=settings.checkpoint, threads=settings.threads,
+            dropout_key=(self.seed, self.steps), threads=settings.threads,
+            **settings.way,
         )  # fmt: skip
         if alpha:
             loss += network.penalise(alpha / len(batch))

@@ -1,141 +1,78 @@
-"""What every estimator shares: fit, partial_fit, predict, and their results."""
+"""What every estimator shares: the fit of a network in batches, and its results."""
 
 import math
 import sys
 import warnings
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import joblib
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
-from ..levels import make_network
 from ..losses import LOSSES
-from ..network import plain_zoneout
 from ..progress import make_progress
 from ..training import History, Samples, Settings, Trainer
-from ._data import check_extras, check_sequences, check_weight, make_rng, merge
-from ._parameters import Parameters, check_parameters
+from ._data import check_weight, make_rng, merge
+from ._parameters import check_parameters
 
 AUTO_BATCH = 32  # samples; what batch_size="auto" stands for
 
-# What a fitted network keeps, and what concerns its initial weights alone.
-ARCHITECTURE = (
-    "hidden_size", "cell", "num_layers", "bidirectional", "pooling",
-    "output_activation", "proj_size", "num_heads", "block_size", "cell_bias",
-    "gradient", "dropout", "variational", "recurrent_dropout", "zoneout",
-    "drop_connect", "dtype",
-)  # fmt: skip
-INITIAL = ("input_initializer", "recurrent_initializer", "forget_bias")
 
+class TrainedEstimator(BaseEstimator):
+    """A network behind scikit-learn's interface, whatever it consists of.
 
-class SequenceEstimator(Parameters):
-    """A recurrent network behind scikit-learn's interface.
-
-    A subclass reads targets (`_read_target`, `_encode`), names its loss (`_loss`) or
-    makes it (`_make_loss`), and makes its model (`_make_model`).
+    A subclass takes its parameters, those of `training.Settings` among them. It reads
+    data (`_read_input`, `_read_extras`) and targets (`_read_target`, `_encode`), names
+    its loss (`_loss`) or makes it (`_make_loss`), and makes its network
+    (`_make_network`) and its model (`_make_model`).
     """
 
+    # Parameters that a fitted network keeps in its config, by the same names.
+    _architecture: tuple[str, ...]
     t_: int
     loss_curve_: list[float]
 
-    def fit(
-        self,
-        X,
-        y,
-        sample_weight=None,
-        *,
-        time=None,
-        static=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        time_val=None,
-        static_val=None,
-    ):
-        """Fit the network to sequences and targets.
+    def _fit(self, given, validation):
+        """Fit to what `_read` makes of the arguments ``given``.
 
-        Parameters
-        ----------
-        X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
-            Training sequences; (n, T) is n univariate series.
-        y : array-like of shape (n,) or (n, n_outputs), or list of sequences
-            Their targets; sequences of labels for `LSTMTranscriber`.
-        sample_weight : array-like of shape (n,), default=None
-            Weight of each sample; None weighs all alike. Only ratios matter, except
-            beside ``alpha``. A weight of 0 is as if the sample were not there.
-        time : list of (T_i,) arrays, array of shape (n, T) or Sequences, default=None
-            Time elapsed before each step, at least 0: for a cell that is timed.
-        static : array-like of shape (n, n_static_features), default=None
-            Static features of each sequence: for a cell that reads them.
-        X_val, y_val, sample_weight_val, time_val, static_val : as above, default=None
-            Samples to score after each epoch. With ``early_stopping`` they take the
-            place of the share that ``validation_fraction`` would set aside.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter, ``X``, ``y``, a weight, a time or a static feature is not
-            what it may be.
-        DivergenceError
-            If a loss, gradient or weight became infinite or NaN.
-
-        Notes
-        -----
-        On DivergenceError and on KeyboardInterrupt (Ctrl-C, heard between
-        mini-batches) the estimator keeps the weights of the last finished epoch,
-        or with ``early_stopping`` the best, and can predict.
+        ``validation``: the same of samples to score after each epoch, or None.
         """
-        check_parameters(self)
+        self._check_parameters()
         first = not (self.warm_start and hasattr(self, "model_"))
         if not first:
             self._check_continued()
-        data = self._read(X, y, sample_weight, time, static, reset=first)
+        data = self._read(**given, reset=first)
         self._check_samples(data)
-        validation = None
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected both X_val and y_val or neither, got one")
-        if X_val is None and not (time_val is None and static_val is None):
-            raise ValueError("time_val, static_val: expected None without X_val")
-        if X_val is not None:
-            validation = self._read(
-                X_val, y_val, sample_weight_val, time_val, static_val, reset=False
-            )
+        held = None if validation is None else self._read(**validation, reset=False)
         rng = make_rng(self.random_state)
         network = self._make_network(rng) if first else self.model_.network.copy()
-        if self.early_stopping and validation is None:
-            data, validation = self._split(data, rng)
+        if self.early_stopping and held is None:
+            data, held = self._split(data, rng)
         self.__dict__.pop("_trainer", None)
         samples = 0 if first else self.t_
         trainer = Trainer(network, self._settings(), rng, samples)
-        history = self._train(trainer, data, validation, self.max_iter, first)
+        history = self._train(trainer, data, held, self.max_iter, first)
         if not history.converged and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"Maximum iterations ({self.max_iter}) reached and the optimization "
                 "hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
-    def _partial_fit(self, X, y, sample_weight, time, static, *, classes=None):
+    def _partial_fit(self, given, *, classes=None):
         """Train one epoch; the solver's state lives on in ``_trainer``."""
-        check_parameters(self)
+        self._check_parameters()
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "model_")
         if not first:
             self._check_continued()
-        data = self._read(
-            X, y, sample_weight, time, static, reset=first, classes=classes
-        )
+        data = self._read(**given, reset=first, classes=classes)
         if not hasattr(self, "_trainer"):
             rng = make_rng(self.random_state)
             network = self._make_network(rng) if first else self.model_.network.copy()
@@ -144,9 +81,13 @@ class SequenceEstimator(Parameters):
         self._train(self._trainer, data, None, 1, first)
         return self
 
-    def _read(self, X, y, sample_weight, time, static, *, reset, classes=None):
+    def _check_parameters(self):
+        """Raise ValueError for parameters that are not what they may be."""
+        check_parameters(self)
+
+    def _read(self, X, y, sample_weight, *, reset, classes=None, **extras):
         """Return checked Samples; without those of weight 0."""
-        x = check_sequences(self, X, reset=reset, dtype=self.dtype)
+        x = self._read_input(X, reset=reset)
         y = self._read_target(y, x, reset=reset, classes=classes)
         weight = self._weigh_targets(x, y, check_weight(sample_weight, len(x)))
         if (weight < 0).any():
@@ -156,10 +97,12 @@ class SequenceEstimator(Parameters):
                 "Sample weights must contain at least one non-zero number, got all "
                 "zero."
             )
-        samples = Samples(
-            x, y, weight, **check_extras(self, x, time, static, reset=reset)
-        )
+        samples = Samples(x, y, weight, **self._read_extras(x, extras, reset=reset))
         return samples if weight.all() else samples.take(np.flatnonzero(weight))
+
+    def _read_extras(self, x, extras, *, reset):
+        """Return what `Samples` keep beside x, y and weights: keywords."""
+        return extras
 
     def _weigh_targets(self, x, y, weight):
         return weight
@@ -185,40 +128,33 @@ class SequenceEstimator(Parameters):
     def _strata(self, target):
         return None
 
-    def _make_network(self, rng):
-        options = {name: getattr(self, name) for name in ARCHITECTURE + INITIAL}
-        return make_network(
-            self._input_size,
-            output_size=self.n_outputs_,
-            static_size=self.n_static_features_in_,
-            random_state=int(rng.integers(2**31)),
-            **options | {"hidden_size": self._sizes()},
-        )
-
-    def _sizes(self):
-        """Units of each layer and direction; with levels a list."""
-        return self.hidden_size
+    def _configured(self, name):
+        """A parameter as the config of a network has it."""
+        return getattr(self, name)
 
     def _check_continued(self):
         """Raise ValueError if the fitted network is no longer the one wanted."""
         config = self.model_.network.config
-        for name in ARCHITECTURE:
-            value = self._sizes() if name == "hidden_size" else getattr(self, name)
-            if (plain_zoneout(value) if name == "zoneout" else value) != config[name]:
+        for name in self._architecture:
+            if self._configured(name) != config[name]:
                 raise ValueError(
                     f"to go on training, expected {name}={config[name]!r} as fitted, "
-                    f"got {value!r}"
+                    f"got {getattr(self, name)!r}"
                 )
 
     def _settings(self):
         sizes = {"auto": AUTO_BATCH, None: sys.maxsize}
-        given = {
+        settings = {
             "loss": self._make_loss(),
             "batch_size": sizes.get(self.batch_size, self.batch_size),
             "threads": self._threads(),
         }
-        names = {f.name for f in fields(Settings)} - set(given)
-        return Settings(**given, **{name: getattr(self, name) for name in names})
+        for field in fields(Settings):
+            if field.name not in settings and (
+                hasattr(self, field.name) or field.default is MISSING
+            ):
+                settings[field.name] = getattr(self, field.name)
+        return Settings(**settings)
 
     def _make_loss(self):
         return LOSSES[self._loss()]
@@ -271,36 +207,14 @@ class SequenceEstimator(Parameters):
             self.validation_loss_curve_ = history.validation_loss_curve
             self.best_validation_score_ = max(self.validation_scores_, default=-np.inf)
 
-    def _fitted_input(self, X):
-        """Return ``X`` as Sequences for the fitted model."""
-        check_is_fitted(self, "model_")
-        dtype = self.model_.network.config["dtype"]
-        return check_sequences(self, X, reset=False, dtype=dtype, allow_empty=True)
-
     def _threads(self):
         return 0 if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
 
-    def predict(self, X, *, time=None, static=None):
-        """Predict the target of each sequence.
-
-        Parameters
-        ----------
-        X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
-            Sequences of as many features as those fitted on.
-        time, static
-            As in `fit`, for a cell that reads them.
-
-        Returns
-        -------
-        ndarray of shape (n,) or (n, n_outputs)
-            Classes or numbers, shaped like the ``y`` fitted on.
-        """
-        return self._predict("predict", X, time, static)
-
-    def _predict(self, method, X, time, static, **options):
-        x, threads = self._fitted_input(X), self._threads()
-        predict = getattr(self.model_, method)
-        return predict(x, time=time, static=static, threads=threads, **options)
+    def _predict(self, method, X, **options):
+        """What a method of the model answers of the checked ``X``."""
+        check_is_fitted(self, "model_")
+        x = self._read_input(X, reset=False, allow_empty=True)
+        return getattr(self.model_, method)(x, threads=self._threads(), **options)
 
     def save(self, path):
         """Write the fitted model to one safetensors file, atomically.
@@ -322,8 +236,9 @@ class SequenceEstimator(Parameters):
 
         Parameters
         ----------
-        model : ClassifierModel, RegressorModel or TranscriberModel
-            The model; shared, not copied.
+        model : object
+            The model, of the kind that this estimator's ``model_`` has; shared, not
+            copied.
 
         Returns
         -------
@@ -341,18 +256,17 @@ class SequenceEstimator(Parameters):
                 f"expected a {cls._model_type.__name__}, got {type(model).__name__}"
             )
         config = model.network.config
-        names = set(ARCHITECTURE) & set(cls._get_param_names())
+        names = set(cls._architecture) & set(cls._get_param_names())
         estimator = cls(**{name: config[name] for name in names})
         estimator.n_features_in_ = model.n_features_in_
-        estimator.n_static_features_in_ = config["static_size"]
         estimator.n_outputs_ = config["output_size"]
-        estimator._univariate = model.univariate
-        estimator._input_size = config["input_size"]
+        estimator._adopt_input(model)
         estimator._adopt(model)
         estimator._publish(model, History(), validated=False, first=True)
         return estimator
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
+    def _adopt_input(self, model):
+        """Learn from a model what `_read_input` and `_read_extras` learn from data."""
+
+    def _adopt(self, model):
+        """Learn from a model what `_read_target` learns from data."""

@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from ..models import ClassifierModel
 from ._data import check_target
 
 
-class ClassTargets:
-    """What a classifier adds to `SequenceEstimator`: its targets and its loss."""
+class ClassTargets(ClassifierMixin):
+    """What a classifier adds to `TrainedEstimator`: its targets and its loss."""
 
+    _model_type = ClassifierModel
     class_weight: dict | str | None
 
     def _read_target(self, y, x, *, reset, classes):
@@ -84,3 +87,14 @@ class ClassTargets:
 
     def _out_activation(self):
         return "logistic" if self._multilabel or self.n_outputs_ == 1 else "softmax"
+
+    def _make_model(self, network):
+        return ClassifierModel(network, self._input(), self.classes_, self._multilabel)
+
+    def _adopt(self, model):
+        self.classes_, self._multilabel = model.classes_, model.multilabel
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

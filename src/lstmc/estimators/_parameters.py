@@ -5,14 +5,12 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ..initializers import BY_NAME
-from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS, check_options
+from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..models.transcriber import DECODERS
 from ..network import POOLINGS
-from ..truncation import check_truncation
 
 
 class Rule(NamedTuple):
@@ -147,73 +145,23 @@ RULES = {
 }
 
 
-class Parameters(BaseEstimator):
-    """An estimator's parameters, kept as they are given; a fit checks them."""
+def keep(estimator, arguments):
+    """Set as attributes what ``__init__`` was given, its ``locals()``, as it was given.
 
-    def __init__(
-        self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
-        pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
-        recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
-        input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
-        forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",
-        learning_rate="constant", learning_rate_init=1e-3, power_t=0.5, max_iter=200,
-        shuffle=True, random_state=None, tol=1e-4, verbose=0, warm_start=False,
-        momentum=0.9, nesterovs_momentum=True, early_stopping=False,
-        validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
-        n_iter_no_change=10, max_grad_norm=1.0, tbptt=None, checkpoint=False,
-        dtype="float32", n_jobs=None,
-    ):  # fmt: skip
-        self.hidden_size = hidden_size
-        self.cell = cell
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.output_activation = output_activation
-        self.proj_size = proj_size
-        self.num_heads = num_heads
-        self.block_size = block_size
-        self.cell_bias = cell_bias
-        self.gradient = gradient
-        self.dropout = dropout
-        self.variational = variational
-        self.recurrent_dropout = recurrent_dropout
-        self.zoneout = zoneout
-        self.drop_connect = drop_connect
-        self.input_initializer = input_initializer
-        self.recurrent_initializer = recurrent_initializer
-        self.forget_bias = forget_bias
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_grad_norm = max_grad_norm
-        self.tbptt = tbptt
-        self.checkpoint = checkpoint
-        self.dtype = dtype
-        self.n_jobs = n_jobs
+    Examples
+    --------
+    >>> from lstmc import LSTMClassifier
+    >>> LSTMClassifier(hidden_size=3).hidden_size
+    3
+    """
+    given = {name: value for name, value in arguments.items() if name != "self"}
+    vars(estimator).update(given)
 
 
 def check_parameters(estimator):
     """Raise ValueError for the first parameter that is not what it may be.
 
-    What goes together and what a cell allows, the layer knows.
+    What goes together and what an architecture allows, the layers know.
 
     Examples
     --------
@@ -223,19 +171,10 @@ def check_parameters(estimator):
     ValueError: The 'max_iter' parameter of LSTMClassifier must be an int in the
     range [1, inf). Got 0 instead.
     """
-    given = estimator.get_params(deep=False)
-    for name, value in given.items():
+    for name, value in estimator.get_params(deep=False).items():
         rule = RULES.get(name)  # a subclass may add parameters of its own
         if rule and not rule.passes(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "
                 f"{rule.wanted}. Got {value!r} instead."
             )
-    facts = registry()[estimator.cell][1]
-    check_options(facts, input_size=1, static_size=facts["statics"], **given)
-    check_truncation(estimator.tbptt, estimator.bidirectional)
-    if given.get("levels") is not None and estimator.tbptt is not None:
-        raise ValueError(
-            f"tbptt: expected None with levels, got {estimator.tbptt}: a cut-off "
-            "gradient does not reach the level below"
-        )

@@ -33,7 +33,7 @@ class Transcribing(TranscriptTargets):
         list of n sequences of labels
             Strings, tuples, arrays or lists, as ``y`` had them; of the top level.
         """
-        return self._predict("predict", X, time, static, **self._decoding())
+        return self._predict("predict", X, time=time, static=static, **self._decoding())
 
     def predict_levels(self, X, *, time=None, static=None):
         """Transcribe each sequence at each level, by the likeliest path.
@@ -48,7 +48,7 @@ class Transcribing(TranscriptTargets):
         list of lists of n sequences of labels
             Of each level, from the lowest.
         """
-        return self._predict("predict_levels", X, time, static)
+        return self._predict("predict_levels", X, time=time, static=static)
 
     def predict_proba(self, X, *, time=None, static=None):
         """Probability of the blank and of each label at each frame.
@@ -63,7 +63,7 @@ class Transcribing(TranscriptTargets):
         list of n ndarrays of float64, shape (T_i, n_labels + 1)
             The blank first, then ``classes_``, of the top level.
         """
-        return self._predict("predict_proba", X, time, static)
+        return self._predict("predict_proba", X, time=time, static=static)
 
     def predict_log_proba(self, X, *, time=None, static=None):
         """Logarithm of `predict_proba`, computed without underflow.
@@ -77,7 +77,7 @@ class Transcribing(TranscriptTargets):
         -------
         list of n ndarrays of float64, shape (T_i, n_labels + 1)
         """
-        return self._predict("predict_log_proba", X, time, static)
+        return self._predict("predict_log_proba", X, time=time, static=static)
 
     def decode(self, X, n_best=1, *, time=None, static=None):
         """Transcribe each sequence, with scores and times.
@@ -95,7 +95,7 @@ class Transcribing(TranscriptTargets):
             Best first: labels as ``y`` had them, score, frames and confidences.
         """
         options = self._decoding() | {"n_best": n_best}
-        return self._predict("decode", X, time, static, **options)
+        return self._predict("decode", X, time=time, static=static, **options)
 
     def align(self, X, y, *, time=None, static=None):
         """Find the frames of labels that are known.
@@ -112,7 +112,7 @@ class Transcribing(TranscriptTargets):
         list of n ctc.Alignment
             The likeliest: label k has the frames from ``starts[k]`` to ``ends[k]``.
         """
-        return self._predict("align", X, time, static, y=y)
+        return self._predict("align", X, time=time, static=static, y=y)
 
     def score(self, X, y, sample_weight=None, *, time=None, static=None):
         """1 less the label error rate of the top level: 1 is perfect.

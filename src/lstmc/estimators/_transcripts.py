@@ -12,7 +12,7 @@ from ..ctc._loss import label_factors, list_infeasible
 from ..labels import Labels
 from ..losses import make_ctc
 from ..models.alphabet import Alphabet
-from ._base import SequenceEstimator
+from ._sequence import SequenceEstimator
 
 
 class TranscriptTargets(SequenceEstimator):
@@ -99,7 +99,7 @@ class TranscriptTargets(SequenceEstimator):
             said = list_infeasible(x, needed, short).replace("labels", name, 1)
             if self.on_infeasible == "raise" or short.all():
                 raise ValueError(said)
-            warnings.warn(f"skipped: {said}", UserWarning, stacklevel=4)
+            warnings.warn(f"skipped: {said}", UserWarning, stacklevel=5)
             weight = np.where(short, 0.0, weight)
         return weight * self._label_factors(y, weight)
 

@@ -1,14 +1,13 @@
 """LSTMClassifier: sequences in, classes out."""
 
-from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from ..models import ClassifierModel
-from ._base import SequenceEstimator
 from ._classes import ClassTargets
+from ._parameters import keep
+from ._sequence import SequenceEstimator, arguments
 
 
-class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
+class LSTMClassifier(ClassTargets, SequenceEstimator):
     """Classifier of sequences by a recurrent network, the LSTM of [1]_ by default.
 
     Two classes, many classes, or labels that are not exclusive (``y`` of zeros and
@@ -181,8 +180,6 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
     True
     """
 
-    _model_type = ClassifierModel
-
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
         pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
@@ -197,25 +194,7 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
         n_iter_no_change=10, max_grad_norm=1.0, tbptt=None, checkpoint=False,
         class_weight=None, dtype="float32", n_jobs=None,
     ):  # fmt: skip
-        super().__init__(
-            hidden_size, cell=cell, num_layers=num_layers, bidirectional=bidirectional,
-            pooling=pooling, output_activation=output_activation, proj_size=proj_size,
-            num_heads=num_heads, block_size=block_size, cell_bias=cell_bias,
-            gradient=gradient, dropout=dropout, variational=variational,
-            recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            drop_connect=drop_connect, input_initializer=input_initializer,
-            recurrent_initializer=recurrent_initializer, forget_bias=forget_bias,
-            solver=solver, alpha=alpha, batch_size=batch_size,
-            learning_rate=learning_rate, learning_rate_init=learning_rate_init,
-            power_t=power_t, max_iter=max_iter, shuffle=shuffle,
-            random_state=random_state, tol=tol, verbose=verbose, warm_start=warm_start,
-            momentum=momentum, nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping, validation_fraction=validation_fraction,
-            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change, max_grad_norm=max_grad_norm, tbptt=tbptt,
-            checkpoint=checkpoint, dtype=dtype, n_jobs=n_jobs,
-        )  # fmt: skip
-        self.class_weight = class_weight
+        keep(self, locals())
 
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, *, time=None, static=None
@@ -243,7 +222,8 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
             )
         if classes is None and not hasattr(self, "model_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, sample_weight, time, static, classes=classes)
+        given = arguments(X, y, sample_weight, time, static)
+        return self._partial_fit(given, classes=classes)
 
     def predict_proba(self, X, *, time=None, static=None):
         """Probability of each class; for labels, of each label on its own.
@@ -260,7 +240,7 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
         ndarray of float64, shape (n, n_classes)
             In the order of ``classes_``.
         """
-        return self._predict("predict_proba", X, time, static)
+        return self._predict("predict_proba", X, time=time, static=static)
 
     def predict_log_proba(self, X, *, time=None, static=None):
         """Logarithm of `predict_proba`, computed without underflow.
@@ -275,7 +255,7 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
         ndarray of float64, shape (n, n_classes)
             In the order of ``classes_``.
         """
-        return self._predict("predict_log_proba", X, time, static)
+        return self._predict("predict_log_proba", X, time=time, static=static)
 
     def decision_function(self, X, *, time=None, static=None):
         """Log-odds of the second of two classes or of each label, else logits.
@@ -289,7 +269,7 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
         -------
         ndarray of float64, shape (n,) for two classes, else (n, n_classes)
         """
-        return self._predict("decision_function", X, time, static)
+        return self._predict("decision_function", X, time=time, static=static)
 
     def score(self, X, y, sample_weight=None, *, time=None, static=None):
         """Accuracy: the share of samples whose class, or all of whose labels, is right.
@@ -305,20 +285,3 @@ class LSTMClassifier(ClassifierMixin, ClassTargets, SequenceEstimator):
         """
         predicted = self.predict(X, time=time, static=static)
         return accuracy_score(y, predicted, sample_weight=sample_weight)
-
-    def _make_model(self, network):
-        return ClassifierModel(
-            network,
-            self.n_features_in_,
-            self._univariate,
-            self.classes_,
-            self._multilabel,
-        )
-
-    def _adopt(self, model):
-        self.classes_, self._multilabel = model.classes_, model.multilabel
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags

@@ -1,6 +1,8 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
 from ..models import TranscriberModel
+from ._parameters import keep
+from ._sequence import arguments
 from ._transcribing import Transcribing
 
 
@@ -219,7 +221,7 @@ class LSTMTranscriber(Transcribing):
     """
 
     _model_type = TranscriberModel
-    pooling = "steps"
+    pooling = "steps"  # no choice: each frame has its outputs
 
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=True,
@@ -237,36 +239,7 @@ class LSTMTranscriber(Transcribing):
         decoder="best_path", beam_size=100, language_model=None, language_weight=0.5,
         label_bonus=0.0, lexicon=None, hotwords=None, dtype="float32", n_jobs=None,
     ):  # fmt: skip
-        super().__init__(
-            hidden_size, cell=cell, num_layers=num_layers, bidirectional=bidirectional,
-            output_activation=output_activation, proj_size=proj_size,
-            num_heads=num_heads, block_size=block_size, cell_bias=cell_bias,
-            gradient=gradient, dropout=dropout, variational=variational,
-            recurrent_dropout=recurrent_dropout, zoneout=zoneout,
-            drop_connect=drop_connect, input_initializer=input_initializer,
-            recurrent_initializer=recurrent_initializer, forget_bias=forget_bias,
-            solver=solver, alpha=alpha, batch_size=batch_size,
-            learning_rate=learning_rate, learning_rate_init=learning_rate_init,
-            power_t=power_t, max_iter=max_iter, shuffle=shuffle,
-            random_state=random_state, tol=tol, verbose=verbose, warm_start=warm_start,
-            momentum=momentum, nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping, validation_fraction=validation_fraction,
-            beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change, max_grad_norm=max_grad_norm, tbptt=tbptt,
-            checkpoint=checkpoint, dtype=dtype, n_jobs=n_jobs,
-        )  # fmt: skip
-        del self.pooling  # no choice: each frame has its outputs
-        self.class_weight = class_weight
-        self.levels = levels
-        self.label_smoothing = label_smoothing
-        self.on_infeasible = on_infeasible
-        self.decoder = decoder
-        self.beam_size = beam_size
-        self.language_model = language_model
-        self.language_weight = language_weight
-        self.label_bonus = label_bonus
-        self.lexicon = lexicon
-        self.hotwords = hotwords
+        keep(self, locals())
 
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, *, time=None, static=None
@@ -295,12 +268,11 @@ class LSTMTranscriber(Transcribing):
             )
         if classes is None and not hasattr(self, "model_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, sample_weight, time, static, classes=classes)
+        given = arguments(X, y, sample_weight, time, static)
+        return self._partial_fit(given, classes=classes)
 
     def _make_model(self, network):
-        return TranscriberModel(
-            network, self.n_features_in_, self._univariate, self._alphabets
-        )
+        return TranscriberModel(network, self._input(), self._alphabets)
 
     def _adopt(self, model):
         self.classes_, self.blank_ = model.classes_, model.blank_

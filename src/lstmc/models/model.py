@@ -5,12 +5,9 @@ A model never changes: any number of threads may share one.
 
 import numpy as np
 
-from ..layers.extras import checked_extras
-from ..layers.stack import registry
-from ..levels import LevelNetwork
-from ..network import POOLINGS, Network
-from ..sequences import as_sequences
 from .file import write_model
+from .inputs import INPUTS, SequenceInput, checked
+from .networks import network_from
 
 
 class Model:
@@ -18,35 +15,37 @@ class Model:
 
     Parameters
     ----------
-    network : Network
+    network : object
         Turns sequences into logits.
-    n_features_in : int
-        Features per step; with ``univariate``, steps of the 2-D array fitted on.
-    univariate : bool
-        Whether the fit saw a 2-D array (n, T) of univariate series.
+    input : SequenceInput or another of `inputs.INPUTS`
+        Reads data.
     """
 
     kind: str
-    poolings: tuple[str, ...] = POOLINGS  # that a network of this kind may have
+    by_step = False  # whether each step has logits of its own
 
-    def __init__(self, network, n_features_in, univariate):
+    def __init__(self, network, input):
         self.network = network
-        self.n_features_in_ = n_features_in
-        self.univariate = univariate
+        self.input = input
 
-    def logits(self, X, *, time=None, static=None, threads=0):
+    @property
+    def n_features_in_(self):
+        """Features that the fit saw."""
+        return self.input.n_features_in_
+
+    def logits(self, X, *, threads=0, **extras):
         """Return the network's outputs for ``X``.
 
         Parameters
         ----------
         X : list of (T_i, F) arrays, array of shape (n, T, F) or (n, T), or Sequences
-            What to predict from; may be empty.
-        time : list of (T_i,) arrays, array of shape (n, T) or Sequences, default=None
-            Time elapsed before each step, at least 0, for a cell that is timed.
-        static : array-like of shape (n, n_static_features), default=None
-            Static features of each sequence, for a cell that reads them.
+            What to predict from; may be empty. What a model of another input reads,
+            its estimator says.
         threads : int, default=0
             Number of threads; 0 leaves the choice to the library.
+        **extras
+            For some cells: ``time``, a list of (T_i,) arrays, the time elapsed before
+            each step, and ``static``, an array (n, n_static_features).
 
         Returns
         -------
@@ -55,27 +54,14 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If ``X`` is of another kind or has another number of features, or ``time``
-            or ``static`` does not go with it and with the cell.
+            If ``X`` is of another kind or has another number of features, or an extra
+            does not go with it.
         """
-        return self._apply(X, time, static, threads).astype(np.float64)
+        return self._apply(X, threads, **extras).astype(np.float64)
 
-    def _apply(self, X, time, static, threads):
+    def _apply(self, X, threads, **extras):
         """What the network makes of ``X``, checked."""
-        wide = getattr(X, "ndim", None) == 2 and self.univariate
-        if wide and X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is "
-                f"expecting {self.n_features_in_} features as input"
-            )
-        config = self.network.config
-        x = as_sequences(
-            X,
-            dtype=config["dtype"],
-            n_features=config["input_size"],
-            allow_empty=True,
-        )
-        extras = checked_extras(self.network.recurrent, x, time, static)
+        x, extras = self.input.read(X, self.network, **extras)
         return self.network.apply(x, threads=threads, **extras)
 
     def save(self, path):
@@ -84,81 +70,16 @@ class Model:
 
     def to_tensors(self):
         """Return the weights, a dict of arrays, and the rest, a dict for JSON."""
-        config = {
-            "network": self.network.config,
-            "n_features_in": self.n_features_in_,
-            "univariate": self.univariate,
-        }
-        return self.network.parameters, config
+        config = {"network": self.network.config, "input": self.input.kind}
+        return self.network.parameters, config | self.input.to_json()
 
     @classmethod
-    def _network_from(cls, tensors, config):
-        """Return the network; nothing is built larger than the tensors are."""
-        expected = {"n_features_in": int, "univariate": bool, "network": dict}
-        for name, kind in expected.items():
-            if type(config[name]) is not kind:
-                raise TypeError(f"expected {name} of {kind}, got {config[name]!r}")
-        config = config["network"]
-        if config["pooling"] not in cls.poolings:
-            raise ValueError(
-                f"expected a pooling among {cls.poolings}, got {config['pooling']!r}"
-            )
-        least = fewest_parameters(config)
-        found = sum(tensor.size for tensor in tensors.values())
-        if not 0 < least <= found:
-            raise ValueError(f"expected at least {least} parameters, got {found}")
-        levels = type(config["hidden_size"]) is list
-        return (LevelNetwork if levels else Network).from_parameters(config, tensors)
-
-
-def fewest_parameters(config):
-    """What a network of this config has at least, and a small multiple at most.
-
-    Computed in exact integers, before anything is allocated.
-
-    Examples
-    --------
-    >>> from lstmc.network import Network
-    >>> fewest_parameters(Network(3, 8, output_size=2, cell="rnn").config)
-    104
-    """
-    if type(config["hidden_size"]) is list:
-        return sum(fewest_parameters(level) for level in split_levels(config))
-    sizes = {"proj_size": 0, "num_heads": 1, "static_size": 0} | config
-    names = ("input_size", "hidden_size", "output_size", "num_layers", "proj_size",
-             "num_heads", "static_size")  # fmt: skip
-    for name in names:
-        if type(sizes[name]) is not int:
-            raise TypeError(f"expected {name} of int, got {sizes[name]!r}")
-    m, n, outputs, layers, projection, heads, features = (sizes[k] for k in names)
-    if min(m, n, outputs, layers, heads) < 1 or min(projection, features) < 0:
-        raise ValueError(f"expected sizes of at least 1, got {sizes}")
-    facts = registry()[sizes["cell"]][1]
-    width = projection or n
-    directions = 2 if sizes["bidirectional"] else 1
-    recurrent = width // heads if facts["r_blocks"] else 0
-    above = width * directions + recurrent + features
-    per_unit = m + recurrent + features + (layers - 1) * above
-    return directions * n * per_unit + outputs * width * directions
-
-
-def split_levels(config):
-    """The config of each level of a LevelNetwork, from the lowest.
-
-    Examples
-    --------
-    >>> sizes = {"input_size": 3, "hidden_size": [8, 4], "output_size": [6, 2]}
-    >>> split_levels(sizes)[1]
-    {'input_size': 6, 'hidden_size': 4, 'output_size': 2}
-    """
-    units, outputs = config["hidden_size"], config["output_size"]
-    if type(outputs) is not list or len(outputs) != len(units):
-        raise TypeError(f"expected a list of {len(units)} outputs, got {outputs!r}")
-    inputs = [config["input_size"], *outputs]
-    return [
-        config | {"input_size": m, "hidden_size": n, "output_size": o}
-        for m, n, o in zip(inputs, units, outputs)
-    ]
+    def _parts_from(cls, tensors, config):
+        """Return the network and the input; none is larger than the tensors."""
+        config = {"input": SequenceInput.kind} | config
+        parts = checked(config, network=dict, input=str)
+        reader = INPUTS[parts["input"]].from_json(config)
+        return network_from(parts["network"], tensors, cls.by_step), reader
 
 
 def classes_to_json(classes):
@@ -184,7 +105,7 @@ class ClassifierModel(Model):
 
     Parameters
     ----------
-    network, n_features_in, univariate
+    network, input
         As in `Model`. One logit for two classes, one per class or label otherwise.
     classes : ndarray of shape (n_classes,)
         The classes in the order of the outputs.
@@ -194,8 +115,8 @@ class ClassifierModel(Model):
 
     kind = "classifier"
 
-    def __init__(self, network, n_features_in, univariate, classes, multilabel):
-        super().__init__(network, n_features_in, univariate)
+    def __init__(self, network, input, classes, multilabel):
+        super().__init__(network, input)
         self.classes_ = classes
         self.multilabel = multilabel
 
@@ -204,14 +125,14 @@ class ClassifierModel(Model):
         """Whether one logit tells two classes apart."""
         return not self.multilabel and len(self.classes_) == 2
 
-    def decision_function(self, X, *, time=None, static=None, threads=0):
+    def decision_function(self, X, *, threads=0, **extras):
         """Return the logits: (n,) for two classes, else (n, n_classes)."""
-        logits = self.logits(X, time=time, static=static, threads=threads)
+        logits = self.logits(X, threads=threads, **extras)
         return logits[:, 0] if self.binary else logits
 
-    def predict_log_proba(self, X, *, time=None, static=None, threads=0):
+    def predict_log_proba(self, X, *, threads=0, **extras):
         """Return the logarithm of `predict_proba`, without underflow."""
-        logits = self.logits(X, time=time, static=static, threads=threads)
+        logits = self.logits(X, threads=threads, **extras)
         if self.multilabel:
             return -np.logaddexp(0, -logits)
         if self.binary:
@@ -219,15 +140,13 @@ class ClassifierModel(Model):
         shifted = logits - logits.max(axis=1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
-    def predict_proba(self, X, *, time=None, static=None, threads=0):
+    def predict_proba(self, X, *, threads=0, **extras):
         """Return the probability of each class, or of each label: (n, n_classes)."""
-        return np.exp(
-            self.predict_log_proba(X, time=time, static=static, threads=threads)
-        )
+        return np.exp(self.predict_log_proba(X, threads=threads, **extras))
 
-    def predict(self, X, *, time=None, static=None, threads=0):
+    def predict(self, X, *, threads=0, **extras):
         """Return the likeliest class (n,), or the labels as 0 and 1 (n, n_classes)."""
-        logits = self.logits(X, time=time, static=static, threads=threads)
+        logits = self.logits(X, threads=threads, **extras)
         if self.multilabel:
             return (logits > 0).astype(np.intp)
         if self.binary:
@@ -250,11 +169,8 @@ class ClassifierModel(Model):
     def from_tensors(cls, tensors, config):
         """Return the model that `to_tensors` took apart."""
         classes = classes_from_json(config)
-        network = cls._network_from(tensors, config)
-        model = cls(
-            network, config["n_features_in"], config["univariate"], classes,
-            config["multilabel"],
-        )  # fmt: skip
+        network, reader = cls._parts_from(tensors, config)
+        model = cls(network, reader, classes, config["multilabel"])
         outputs = 1 if model.binary else len(classes)
         if network.config["output_size"] != outputs:
             raise ValueError(f"expected {outputs} outputs, got {network.config}")
@@ -266,7 +182,7 @@ class RegressorModel(Model):
 
     Parameters
     ----------
-    network, n_features_in, univariate
+    network, input
         As in `Model`. One logit per target, in standard units.
     mean, scale : ndarray of shape (n_outputs,)
         Bring the logits to the units of the targets.
@@ -276,13 +192,13 @@ class RegressorModel(Model):
 
     kind = "regressor"
 
-    def __init__(self, network, n_features_in, univariate, mean, scale, single):
-        super().__init__(network, n_features_in, univariate)
+    def __init__(self, network, input, mean, scale, single):
+        super().__init__(network, input)
         self.mean, self.scale, self.single = mean, scale, single
 
-    def predict(self, X, *, time=None, static=None, threads=0):
+    def predict(self, X, *, threads=0, **extras):
         """Return the targets: (n,) or (n, n_outputs), as the fit saw them."""
-        logits = self.logits(X, time=time, static=static, threads=threads)
+        logits = self.logits(X, threads=threads, **extras)
         y = logits * self.scale + self.mean
         return y[:, 0] if self.single else y
 
@@ -297,11 +213,8 @@ class RegressorModel(Model):
         """Return the model that `to_tensors` took apart."""
         tensors = dict(tensors)
         mean, scale = tensors.pop("target.mean"), tensors.pop("target.scale")
-        network = cls._network_from(tensors, config)
+        network, reader = cls._parts_from(tensors, config)
         outputs = (network.config["output_size"],)
         if mean.shape != outputs or scale.shape != outputs:
             raise ValueError(f"expected scaling of shape {outputs}, got {mean.shape}")
-        return cls(
-            network, config["n_features_in"], config["univariate"], mean, scale,
-            config["single"],
-        )  # fmt: skip
+        return cls(network, reader, mean, scale, config["single"])

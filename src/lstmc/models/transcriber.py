@@ -18,7 +18,7 @@ class TranscriberModel(Model):
 
     Parameters
     ----------
-    network, n_features_in, univariate
+    network, input
         As in `Model`; a logit for the blank and each label, at each step.
     alphabets : list of Alphabet
         The labels of each level, from the lowest.
@@ -33,42 +33,46 @@ class TranscriberModel(Model):
     """
 
     kind = "transcriber"
-    poolings = ("steps",)
+    by_step = True
     blank_ = 0
 
-    def __init__(self, network, n_features_in, univariate, alphabets):
-        super().__init__(network, n_features_in, univariate)
+    def __init__(self, network, input, alphabets):
+        super().__init__(network, input)
         self.alphabets = alphabets
         classes = [alphabet.classes for alphabet in alphabets]
         self.classes_ = classes if len(classes) > 1 else classes[0]
 
-    def logits(self, X, *, time=None, static=None, threads=0):
+    def logits(self, X, *, threads=0, **extras):
         """Return the outputs at each frame: a list of (T_i, n_labels + 1) arrays."""
-        top = self._levels(X, time, static, threads)[-1]
+        top = self._levels(X, threads, **extras)[-1]
         return top.with_values(top.values.astype(np.float64)).to_list()
 
-    def predict_log_proba(self, X, *, time=None, static=None, threads=0):
+    def predict_log_proba(self, X, *, threads=0, **extras):
         """Return the logarithm of `predict_proba`, without underflow."""
-        logits = self.logits(X, time=time, static=static, threads=threads)
+        logits = self.logits(X, threads=threads, **extras)
         shifted = [a - a.max(axis=1, keepdims=True) for a in logits]
         return [a - np.log(np.exp(a).sum(axis=1, keepdims=True)) for a in shifted]
 
-    def predict_proba(self, X, *, time=None, static=None, threads=0):
+    def predict_proba(self, X, *, threads=0, **extras):
         """Return the probability of the blank and each label at each frame."""
-        top = self._levels(X, time, static, threads)[-1]
+        top = self._levels(X, threads, **extras)[-1]
         return softmax(top.with_values(top.values.astype(np.float64))).to_list()
 
-    def predict(self, X, *, time=None, static=None, threads=0, **options):
+    def predict(self, X, *, decoder="best_path", threads=0, **options):
         """Return the labels of each sequence, in the form that the fit saw.
 
-        **options
-            As `decode` takes them; the likeliest path without.
+        decoder, **options
+            As `decode` takes them.
         """
-        return self._predicted(-1, X, time, static, threads, options)
+        if decoder != "best_path":
+            found = self.decode(X, decoder=decoder, threads=threads, **options)
+            return [best.labels for (best,) in found]
+        logits = self._levels(X, threads, **options)[-1]
+        return self.alphabets[-1].decode(best_labels(logits)[0].level(0))
 
-    def predict_levels(self, X, *, time=None, static=None, threads=0):
+    def predict_levels(self, X, *, threads=0, **extras):
         """Return the labels of each level, from the lowest: a list of lists."""
-        found = self._levels(X, time, static, threads)
+        found = self._levels(X, threads, **extras)
         return [
             alphabet.decode(best_labels(logits)[0].level(0))
             for alphabet, logits in zip(self.alphabets, found)
@@ -83,7 +87,7 @@ class TranscriberModel(Model):
         Parameters
         ----------
         X, time, static, threads
-            As in `logits`.
+            As in `logits`; time and static for some cells alone.
         n_best : int, default=1
             Hypotheses of each sequence at most; "prefix_beam" alone has more than one.
         decoder : {"best_path", "prefix_beam", "prefix_search"}, default="best_path"
@@ -105,7 +109,9 @@ class TranscriberModel(Model):
             raise ValueError(f"decoder: expected one of {DECODERS}, got {decoder!r}")
         if n_best != 1 and decoder != "prefix_beam":
             raise ValueError(f"n_best: expected 1 with {decoder!r}, got {n_best}")
-        logits = self._levels(X, time, static, threads)[-1]
+        extras = {"time": time, "static": static}
+        extras = {name: value for name, value in extras.items() if value is not None}
+        logits = self._levels(X, threads, **extras)[-1]
         if len(logits) == 0:
             return []
         search = getattr(ctc, decoder)
@@ -116,7 +122,7 @@ class TranscriberModel(Model):
             found = [[best] for best in search(logits, threads=threads, **options)]
         return [[self._named(best) for best in each] for each in found]
 
-    def align(self, X, y, *, time=None, static=None, threads=0):
+    def align(self, X, y, *, threads=0, **extras):
         """Return the likeliest alignment of the labels y with each X.
 
         Returns
@@ -127,7 +133,7 @@ class TranscriberModel(Model):
         """
         from ..ctc import align
 
-        logits = self._levels(X, time, static, threads)[-1]
+        logits = self._levels(X, threads, **extras)[-1]
         labels = self.alphabets[-1].encode(y)
         if len(labels) != len(logits):
             raise ValueError(
@@ -157,17 +163,10 @@ class TranscriberModel(Model):
         """
         return TranscriptionStream(self, static=static)
 
-    def _levels(self, X, time, static, threads):
+    def _levels(self, X, threads, **extras):
         """The logits of all levels, as Sequences of the network's type."""
-        found = self._apply(X, time, static, threads)
+        found = self._apply(X, threads, **extras)
         return found if isinstance(found, list) else [found]
-
-    def _predicted(self, level, X, time, static, threads, options):
-        if options.get("decoder", "best_path") == "best_path":
-            logits = self._levels(X, time, static, threads)[level]
-            return self.alphabets[level].decode(best_labels(logits)[0].level(0))
-        given = {"time": time, "static": static, "threads": threads}
-        return [best.labels for (best,) in self.decode(X, **given, **options)]
 
     def _named(self, found):
         """A hypothesis or an alignment with labels in place of their numbers."""
@@ -194,7 +193,7 @@ class TranscriberModel(Model):
     @classmethod
     def from_tensors(cls, tensors, config):
         """Return the model that `to_tensors` took apart."""
-        network = cls._network_from(tensors, config)
+        network, reader = cls._parts_from(tensors, config)
         alphabets = []
         for entry in config["alphabets"]:
             classes, form = classes_from_json(entry), entry["form"]
@@ -206,4 +205,4 @@ class TranscriberModel(Model):
         found = network.config["output_size"]
         if (found if isinstance(found, list) else [found]) != outputs:
             raise ValueError(f"expected {outputs} outputs, got {network.config}")
-        return cls(network, config["n_features_in"], config["univariate"], alphabets)
+        return cls(network, reader, alphabets)

@@ -1,0 +1,108 @@
+"""Networks of models: out of their config and tensors, none larger than those.
+
+An architecture registers here how its networks come out of a file.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..layers.stack import registry
+from ..levels import LevelNetwork
+from ..network import POOLINGS, Network
+
+
+class Origin(NamedTuple):
+    """How networks of one architecture are made."""
+
+    make: Callable[[dict, dict], Any]  # of the config and the parameters
+    # Parameters that a network of this config has at least, and a small multiple at
+    # most, in exact integers, before anything is allocated; errors for no config.
+    fewest: Callable[[dict], int]
+    by_step: Callable[[dict], bool]  # whether each step has logits of its own
+
+
+def network_from(config, tensors, by_step):
+    """Return the network of a config, checked; none is larger than its tensors.
+
+    Parameters
+    ----------
+    config : dict
+        A network's ``config``; its "architecture" is a key of `NETWORKS`, "recurrent"
+        where it has none.
+    tensors : dict of str to ndarray
+        Its ``parameters``.
+    by_step : bool
+        Whether each step has to have logits of its own.
+    """
+    origin = NETWORKS[config.get("architecture", "recurrent")]
+    if origin.by_step(config) != by_step:
+        raise ValueError(f"expected logits {'by' if by_step else 'of no'} step")
+    least = origin.fewest(config)
+    found = sum(tensor.size for tensor in tensors.values())
+    if not 0 < least <= found:
+        raise ValueError(f"expected at least {least} parameters, got {found}")
+    return origin.make(config, tensors)
+
+
+def _make_recurrent(config, tensors):
+    levels = type(config["hidden_size"]) is list
+    return (LevelNetwork if levels else Network).from_parameters(config, tensors)
+
+
+def _pools_steps(config):
+    if config["pooling"] not in (*POOLINGS, "steps"):
+        raise ValueError(f"expected a pooling, got {config['pooling']!r}")
+    return config["pooling"] == "steps"
+
+
+def fewest_parameters(config):
+    """What a recurrent network has at least, and a small multiple at most.
+
+    Computed in exact integers, before anything is allocated.
+
+    Examples
+    --------
+    >>> from lstmc.network import Network
+    >>> fewest_parameters(Network(3, 8, output_size=2, cell="rnn").config)
+    104
+    """
+    if type(config["hidden_size"]) is list:
+        return sum(fewest_parameters(level) for level in split_levels(config))
+    sizes = {"proj_size": 0, "num_heads": 1, "static_size": 0} | config
+    names = ("input_size", "hidden_size", "output_size", "num_layers", "proj_size",
+             "num_heads", "static_size")  # fmt: skip
+    for name in names:
+        if type(sizes[name]) is not int:
+            raise TypeError(f"expected {name} of int, got {sizes[name]!r}")
+    m, n, outputs, layers, projection, heads, features = (sizes[k] for k in names)
+    if min(m, n, outputs, layers, heads) < 1 or min(projection, features) < 0:
+        raise ValueError(f"expected sizes of at least 1, got {sizes}")
+    facts = registry()[sizes["cell"]][1]
+    width = projection or n
+    directions = 2 if sizes["bidirectional"] else 1
+    recurrent = width // heads if facts["r_blocks"] else 0
+    above = width * directions + recurrent + features
+    per_unit = m + recurrent + features + (layers - 1) * above
+    return directions * n * per_unit + outputs * width * directions
+
+
+def split_levels(config):
+    """The config of each level of a LevelNetwork, from the lowest.
+
+    Examples
+    --------
+    >>> sizes = {"input_size": 3, "hidden_size": [8, 4], "output_size": [6, 2]}
+    >>> split_levels(sizes)[1]
+    {'input_size': 6, 'hidden_size': 4, 'output_size': 2}
+    """
+    units, outputs = config["hidden_size"], config["output_size"]
+    if type(outputs) is not list or len(outputs) != len(units):
+        raise TypeError(f"expected a list of {len(units)} outputs, got {outputs!r}")
+    inputs = [config["input_size"], *outputs]
+    return [
+        config | {"input_size": m, "hidden_size": n, "output_size": o}
+        for m, n, o in zip(inputs, units, outputs)
+    ]
+
+
+NETWORKS = {"recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps)}
