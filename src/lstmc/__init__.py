@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # Where the names that are loaded on demand live.
 _LAZY = {
     "LSTMClassifier": "estimators",
+    "LSTMFCNClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
     "load": "models",
@@ -29,6 +30,7 @@ _LAZY = {
 __all__ = [
     "DivergenceError",
     "LSTMClassifier",
+    "LSTMFCNClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
     "ModelFileError",

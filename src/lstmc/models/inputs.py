@@ -30,6 +30,10 @@ class SequenceInput:
             If ``X`` is of another kind or has another number of features, or ``time``
             or ``static`` does not go with it and with the cell.
         """
+        x = self._sequences(X, network)
+        return x, checked_extras(network.recurrent, x, time, static)
+
+    def _sequences(self, X, network):
         wide = getattr(X, "ndim", None) == 2 and self.univariate
         if wide and X.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -37,10 +41,9 @@ class SequenceInput:
                 f"{self.n_features_in_} features as input"
             )
         config = network.config
-        x = as_sequences(
+        return as_sequences(
             X, dtype=config["dtype"], n_features=config["input_size"], allow_empty=True
         )
-        return x, checked_extras(network.recurrent, x, time, static)
 
     def to_json(self):
         """Return what `from_json` takes."""
@@ -52,6 +55,16 @@ class SequenceInput:
         return cls(**checked(config, n_features_in=int, univariate=bool))
 
 
+class SeriesInput(SequenceInput):
+    """Sequences, and nothing beside them."""
+
+    kind = "series"
+
+    def read(self, X, network):
+        """Return ``X`` as Sequences of the network's type, and no keywords."""
+        return self._sequences(X, network), {}
+
+
 def checked(config, **kinds):
     """Return the entries of these names, if each is of its kind; else TypeError."""
     for name, kind in kinds.items():
@@ -61,4 +74,4 @@ def checked(config, **kinds):
 
 
 # By the "input" of a model's config.
-INPUTS = {SequenceInput.kind: SequenceInput}
+INPUTS = {reader.kind: reader for reader in (SequenceInput, SeriesInput)}

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from ..layers.stack import registry
 from ..levels import LevelNetwork
+from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
+from ..lstm_fcn import LSTMFCN
+from ..lstm_fcn import fewest_parameters as fewest_of_lstm_fcn
 from ..network import POOLINGS, Network
 
 
@@ -105,4 +108,7 @@ def split_levels(config):
     ]
 
 
-NETWORKS = {"recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps)}
+NETWORKS = {
+    "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
+    LSTM_FCN: Origin(LSTMFCN.from_parameters, fewest_of_lstm_fcn, lambda config: False),
+}
