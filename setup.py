@@ -62,7 +62,7 @@ def link_args(toolchain):
 class BuildPy(build_py):
     """Put the public headers into the wheel, as lstmc/include/lstmc.h and beside it."""
 
-    HEADERS = ("lstmc.h", "lstmc_decode.h", "lstmc_fcn.h")
+    HEADERS = ("lstmc.h", "lstmc_conv.h", "lstmc_decode.h", "lstmc_fcn.h")
 
     def run(self):
         super().run()

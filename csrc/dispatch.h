@@ -49,6 +49,7 @@ typedef struct Kernels {
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
     const struct FcnKernels *fcn; /* kernels/fcn.h */
+    const struct ConvKernels *conv; /* conv_table.h */
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

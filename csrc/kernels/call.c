@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cells.h"
+#include "conv_table.h"
 #include "dispatch.h"
 #include "kernels.h"
 
@@ -263,6 +264,8 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const ConvKernels NAME(conv_kernels);
+
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
     .cell_count = CELL_COUNT,
@@ -290,4 +293,5 @@ const Kernels NAME(kernels) = {
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
     .fcn = &NAME(fcn_kernels),
+    .conv = &NAME(conv_kernels),
 };

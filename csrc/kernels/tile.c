@@ -2,6 +2,7 @@
  *
  * One accumulator per output, started and then summed over k in order: the bits of a
  * row depend on neither the rows nor the panels beside it. */
+#include "cases.h"
 #include "kernels.h"
 
 #define ACCUMULATORS (TILE_ROWS * VECS)
@@ -61,18 +62,10 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define BESIDE(rows) \
     (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
 #define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
-#define ONE(rows) 1
 
 /* clang-format off */
 #define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
-#define CASES_3(n) CASE(1, n(1)) CASE(2, n(2)) CASE(3, n(3))
-#define CASES_6(n) CASES_3(n) CASE(4, n(4)) CASE(5, n(5)) CASE(6, n(6))
-#define CASES_12(n) CASES_6(n) CASE(7, n(7)) CASE(8, n(8)) CASE(9, n(9)) \
-    CASE(10, n(10)) CASE(11, n(11)) CASE(12, n(12))
 /* clang-format on */
-#define ALL_CASES_(rows, n) CASES_##rows(n)
-#define ALL_CASES(rows, n) ALL_CASES_(rows, n)
-#define CASES(n) ALL_CASES(TILE_ROWS, n)
 
 static void narrow(const Tile *t, idx rows)
 {

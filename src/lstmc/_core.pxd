@@ -264,3 +264,29 @@ cdef extern from "lstmc_fcn.h" nogil:
                         void *, int)
     int lstmc_attend(const lstmc_attention *)
     int lstmc_attend_back(const lstmc_attention *)
+
+cdef extern from "lstmc_conv.h" nogil:
+    enum:
+        LSTMC_AXES
+
+    ctypedef struct lstmc_conv:
+        int dtype
+        Py_ssize_t inputs, outputs
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        Py_ssize_t images
+        const Py_ssize_t *size
+        const void *x
+        const void *weights
+        const void *bias
+        void *y
+        const void *dy
+        void *dx
+        void *d_weights
+        void *d_bias
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_conv_forward(const lstmc_conv *)
+    int lstmc_conv_backward(const lstmc_conv *)

@@ -76,6 +76,28 @@ def dense(
     out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
 def adam_step(
     weights: np.ndarray,
     gradient: np.ndarray,

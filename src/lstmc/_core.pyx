@@ -317,6 +317,7 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
 
 include "_stream.pxi"
 include "_dense.pxi"
+include "_conv.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
 include "_edits.pxi"

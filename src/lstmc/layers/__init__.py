@@ -2,6 +2,7 @@
 
 from .attention import AttentionLSTM
 from .batch_norm import BatchNorm
+from .conv import Conv1D
 from .dense import Dense
 from .pooling import GlobalAveragePooling
 from .recurrent import Recurrent
@@ -11,6 +12,7 @@ from .stream import Stream
 __all__ = [
     "AttentionLSTM",
     "BatchNorm",
+    "Conv1D",
     "Dense",
     "GlobalAveragePooling",
     "ReLU",

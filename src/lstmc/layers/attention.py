@@ -13,7 +13,7 @@ from ..initializers import glorot_uniform, orthogonal
 from ..sequences import Sequences, as_sequences
 from .dense import product
 from .layer import Layer, aligned, checked_dtype
-from .steps import in_form_of
+from .forms import in_form_of
 
 States = tuple[np.ndarray, np.ndarray]
 

@@ -7,7 +7,7 @@ import numpy as np
 from .. import _core
 from ..sequences import as_sequences
 from .layer import Layer, aligned, checked_dtype
-from .steps import in_form_of
+from .forms import in_form_of
 
 
 class GlobalAveragePooling(Layer):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..sequences import Sequences, as_sequences
+from ..sequences import as_sequences
 from .extras import checked_extras
+from .forms import in_form_of
 from .layer import aligned
 from .stack import Stack
 from .stream import Stream
@@ -135,7 +136,7 @@ class Recurrent(Stack):
             x, self._checked(state, len(x), "state"), threads=threads,
             **checked_extras(self, x, time, static),
         )  # fmt: skip
-        return _in_form_of(X, x.with_values(y)), after
+        return in_form_of(X, x.with_values(y)), after
 
     def forward(
         self, X, state=None, *, time=None, static=None, dropout_key=(0, 0),
@@ -162,7 +163,7 @@ class Recurrent(Stack):
             **checked_extras(self, x, time, static),
         )  # fmt: skip
         tape.form = X
-        return _in_form_of(X, x.with_values(y)), after, tape
+        return in_form_of(X, x.with_values(y)), after, tape
 
     def backward(self, tape, dY, dstate=None, *, threads=0):
         """Gradients of a loss whose gradients at the outputs are given.
@@ -200,7 +201,7 @@ class Recurrent(Stack):
         gradient = aligned(self.n_weights, self.dtype)
         dx, before = self.pull(tape, dy, dstate, gradient, threads=threads)
         return (
-            _in_form_of(tape.form, x.with_values(dx)),
+            in_form_of(tape.form, x.with_values(dx)),
             before,
             self._unpacked(gradient),
         )
@@ -256,12 +257,3 @@ class Recurrent(Stack):
                 raise ValueError(f"{name} {label}: expected {shape}, got {array.shape}")
             clean.append(np.require(array, requirements="A"))
         return tuple(clean)
-
-
-def _in_form_of(X, y):
-    """Sequences y as X was given: Sequences, list, or array."""
-    if isinstance(X, Sequences):
-        return y
-    if isinstance(X, (list, tuple)):
-        return y.to_list()
-    return y.values.reshape(len(y), -1, y.n_features)

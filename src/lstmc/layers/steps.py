@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..sequences import Sequences, as_sequences
+from ..sequences import as_sequences
+from .forms import in_form_of
 from .layer import Layer, aligned
 
 
@@ -89,12 +90,3 @@ class StepLayer(Layer):
         return as_sequences(
             X, dtype=self.dtype, n_features=self.input_size, allow_empty=True
         )
-
-
-def in_form_of(X, y):
-    """Sequences y as X was given: Sequences, list, or array."""
-    if isinstance(X, Sequences):
-        return y
-    if isinstance(X, (list, tuple)):
-        return y.to_list()
-    return y.values.reshape(len(y), -1, y.n_features)
