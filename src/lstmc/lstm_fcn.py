@@ -377,30 +377,3 @@ def check_architecture(filters, kernel_sizes, cell, attention):
         raise ValueError(f"cell: expected one of {plain}, got {cell!r}")
     if attention and cell != "lstm":
         raise ValueError(f"cell: expected 'lstm' with attention, got {cell!r}")
-
-
-def fewest_parameters(config):
-    """What a network of this config has at least, and a small multiple at most.
-
-    Computed in exact integers, before anything is allocated.
-
-    Examples
-    --------
-    >>> fewest_parameters(LSTMFCN(1, 8, output_size=2, filters=(4,),
-    ...                           kernel_sizes=(3,)).config)
-    108
-    """
-    sizes = [config[k] for k in ("input_size", "hidden_size", "output_size", "steps")]
-    filters, taps = config["filters"], config["kernel_sizes"]
-    if type(filters) is not list or type(taps) is not list or not filters:
-        raise TypeError(f"expected lists, got filters {filters!r}, taps {taps!r}")
-    for size in (*sizes, *filters, *taps):
-        if type(size) is not int or size < 0:
-            raise TypeError(f"expected sizes of at least 0, got {size!r}")
-    m, n, outputs, steps = sizes
-    channels = [m, *filters]
-    convolutions = sum(
-        c * k * f for c, k, f in zip(channels, taps, filters, strict=True)
-    )
-    recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
-    return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])

@@ -49,8 +49,8 @@ class LSTMFCNClassifier(ClassTargets, TrainedEstimator):
         Whether the LSTM attends to all steps: ALSTM-FCN. See `layers.AttentionLSTM`.
     dimension_shuffle : bool, default=True
         Whether the LSTM sees the series turned over, as in the paper: each of the F
-        features is one step, whose inputs are the values of all T steps. For a univariate
-        series that is a single step. With False it reads the series step by step.
+        features is one step, whose inputs are the values of all T steps; a univariate
+        series is a single step. With False it reads the series step by step.
     dropout : float, default=0.8
         Share of the LSTM's outputs, in [0, 1), dropped while fitting.
     norm_momentum : float, default=0.99

@@ -31,7 +31,7 @@ class AttentionTape:
 
 
 class AttentionLSTM(Layer):
-    """LSTM with soft attention [1]_ over the steps of its own input, as in ALSTM-FCN [2]_.
+    """LSTM with soft attention [1]_ over all steps of its input, as in ALSTM-FCN [2]_.
 
     Before each step the state before it is compared with every step of the sequence;
     the sum of the steps, weighted by how well they agree, enters the gates beside x::
@@ -322,7 +322,9 @@ class AttentionLSTM(Layer):
         for label, array in zip(self.state_names, state):
             array = np.ascontiguousarray(array, dtype=self.dtype)
             if array.shape != wanted:
-                raise ValueError(f"{name} {label}: expected {wanted}, got {array.shape}")
+                raise ValueError(
+                    f"{name} {label}: expected {wanted}, got {array.shape}"
+                )
             clean.append(np.require(array, requirements="A"))
         return tuple(clean)
 

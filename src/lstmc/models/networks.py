@@ -10,7 +10,6 @@ from ..layers.stack import registry
 from ..levels import LevelNetwork
 from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
 from ..lstm_fcn import LSTMFCN
-from ..lstm_fcn import fewest_parameters as fewest_of_lstm_fcn
 from ..network import POOLINGS, Network
 
 
@@ -106,6 +105,32 @@ def split_levels(config):
         config | {"input_size": m, "hidden_size": n, "output_size": o}
         for m, n, o in zip(inputs, units, outputs)
     ]
+
+
+def fewest_of_lstm_fcn(config):
+    """What an LSTM-FCN has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> from lstmc.lstm_fcn import LSTMFCN
+    >>> network = LSTMFCN(1, 8, output_size=2, filters=(4,), kernel_sizes=(3,))
+    >>> fewest_of_lstm_fcn(network.config)
+    108
+    """
+    sizes = [config[k] for k in ("input_size", "hidden_size", "output_size", "steps")]
+    filters, taps = config["filters"], config["kernel_sizes"]
+    if type(filters) is not list or type(taps) is not list or not filters:
+        raise TypeError(f"expected lists, got filters {filters!r}, taps {taps!r}")
+    for size in (*sizes, *filters, *taps):
+        if type(size) is not int or size < 0:
+            raise TypeError(f"expected sizes of at least 0, got {size!r}")
+    m, n, outputs, steps = sizes
+    channels = [m, *filters]
+    convolutions = sum(
+        c * k * f for c, k, f in zip(channels[:-1], taps, filters, strict=True)
+    )
+    recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
+    return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])
 
 
 NETWORKS = {
