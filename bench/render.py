@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import tables
+from bench import fcn, tables
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -33,6 +33,7 @@ BLOCKS = {
     "slstm": (["slstm"], tables.grid),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "fcn": (["fcn"], fcn.table),
     "limits": (["limits", "speed"], tables.limits),
 }
 

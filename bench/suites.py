@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid
+from bench import cells, check, ctc, decoding, fcn, fit, grid
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -162,6 +162,14 @@ SUITES = {
         file="decoding",
         rounds=7,
         judge=decoding.judge,
+        quick=1,
+    ),
+    "fcn": Suite(
+        "an epoch of LSTM-FCN, Adam included",
+        ("lstmc", "torch"),
+        fcn.plan_fcn,
+        file="fcn",
+        judge=fcn.judge,
         quick=1,
     ),
     "roofline": Suite(

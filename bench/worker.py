@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 
-from bench import ctc, datasets, decoding, peers
+from bench import ctc, datasets, decoding, fcn, peers
 from bench.problem import make_problem
 
 STRETCH = 2e-4  # seconds; calls shorter than this are timed several together
@@ -55,6 +55,8 @@ def build_step(peer: str, case):
         problem = datasets.load(case.shape.name)
     elif case.kind == "ctc":
         problem = ctc.draw_problem(case.shape)
+    elif case.kind == "fcn":
+        problem = fcn.draw_problem(case.shape)
     elif case.kind == "decode":
         problem = decoding.make_logits(case.shape)
     else:

@@ -12,8 +12,9 @@ import importlib
 
 # What each peer can do, in the order of the tables.
 PEERS = {
-    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode"),
-    "torch": ("inference", "training", "stream", "fit", "ctc"),
+    "lstmc": ("inference", "training", "stream", "checkpoint", "fit", "ctc", "decode",
+              "fcn"),
+    "torch": ("inference", "training", "stream", "fit", "ctc", "fcn"),
     "onnxruntime": ("inference", "stream"),
     "openvino": ("inference", "stream"),
     "xlstm": ("training",),
@@ -22,7 +23,7 @@ PEERS = {
 # Kinds and variants that have a file of their own.
 FILES = {
     "stream": "_stream", "fit": "_fit", "ctc": "_ctc", "decode": "_decode",
-    "loop": "_cells",
+    "loop": "_cells", "fcn": "_fcn",
 }  # fmt: skip
 
 
