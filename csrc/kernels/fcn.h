@@ -2,6 +2,7 @@
 #ifndef LSTMC_KERNELS_FCN_H
 #define LSTMC_KERNELS_FCN_H
 
+#include "conv_table.h"
 #include "lstmc_fcn.h"
 
 typedef struct FcnKernels {
@@ -22,6 +23,8 @@ typedef struct FcnKernels {
                   void *workspace);
     int (*attend_back)(const lstmc_attention *, ptrdiff_t longest, int threads,
                        void *workspace);
+    /* Of the convolutions that convolution.c finds short. */
+    const ConvKernels *short_conv;
 } FcnKernels;
 
 /* In files of kernels. */
@@ -41,6 +44,7 @@ int NAME(attend)(const lstmc_attention *, ptrdiff_t longest, int threads,
                  void *workspace);
 int NAME(attend_back)(const lstmc_attention *, ptrdiff_t longest, int threads,
                       void *workspace);
+extern const ConvKernels NAME(short_kernels);
 extern const FcnKernels NAME(fcn_kernels);
 #endif
 

@@ -13,4 +13,5 @@ const FcnKernels NAME(fcn_kernels) = {
     .attend_workspace = NAME(attend_workspace),
     .attend = NAME(attend),
     .attend_back = NAME(attend_back),
+    .short_conv = &NAME(short_kernels),
 };
