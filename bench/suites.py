@@ -10,6 +10,7 @@ from bench import (
     check,
     ctc,
     decoding,
+    fcn,
     fit,
     grid,
     highway,
@@ -209,6 +210,14 @@ SUITES = {
         file="highway",
         rounds=7,
         judge=highway.judge,
+        quick=1,
+    ),
+    "fcn": Suite(
+        "an epoch of LSTM-FCN, Adam included",
+        ("lstmc", "torch"),
+        fcn.plan_fcn,
+        file="fcn",
+        judge=fcn.judge,
         quick=1,
     ),
     "roofline": Suite(

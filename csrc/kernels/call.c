@@ -11,6 +11,8 @@
 #include "matrix_memory.h"
 #include "rowwise.h"
 
+#include "fcn.h"
+
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
 #undef REFER
@@ -299,6 +301,7 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .fcn = &NAME(fcn_kernels),
     .conv = &NAME(conv_kernels),
     .film = &NAME(film_kernels),
     .highway = &NAME(highway_kernels),

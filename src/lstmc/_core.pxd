@@ -357,3 +357,55 @@ cdef extern from "lstmc_conv.h" nogil:
     int lstmc_film_tape(const lstmc_film *, Py_ssize_t, Py_ssize_t *)
     int lstmc_film_forward(const lstmc_film *)
     int lstmc_film_backward(const lstmc_film *)
+
+cdef extern from "lstmc_fcn.h" nogil:
+    ctypedef struct lstmc_norm:
+        int dtype
+        Py_ssize_t rows, channels
+        const void *x
+        const void *mean
+        const void *scale
+        const void *bias
+        int relu, threads
+        void *y
+        const void *dy
+        const double *precision
+        void *dx
+        double *d_scale
+        double *d_bias
+
+    ctypedef struct lstmc_attention:
+        int dtype
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *offsets
+        const void *x
+        const void *key
+        void *gates
+        void *context
+        void *h
+        void *c
+        const void *recurrent
+        const void *attending
+        const void *querying
+        const void *vector
+        const void *before[2]
+        const void *dh
+        const void *d_after[2]
+        void *dx
+        void *d_key
+        void *d_query
+        void *d_vector
+        void *d_before[2]
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_moments(const lstmc_norm *, double *, double *)
+    int lstmc_normalize(const lstmc_norm *)
+    int lstmc_normalize_back(const lstmc_norm *)
+    int lstmc_pool(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                   void *, int)
+    int lstmc_pool_back(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                        void *, int)
+    int lstmc_attend(const lstmc_attention *)
+    int lstmc_attend_back(const lstmc_attention *)

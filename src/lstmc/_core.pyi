@@ -350,6 +350,59 @@ memory_backward: dict[str, Any]
 memory_step: dict[str, Any]
 memory_move: dict[str, Any]
 
+def moments(
+    x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
+) -> None: ...
+def batch_normalize(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    y: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def batch_normalize_back(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    precision: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_scale: np.ndarray,
+    d_bias: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def pool(
+    offsets: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int = 0
+) -> None: ...
+def pool_back(
+    offsets: np.ndarray, dy: np.ndarray, dx: np.ndarray, threads: int = 0
+) -> None: ...
+def attend(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def attend_back(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dh: np.ndarray | None,
+    d_after: tuple[np.ndarray, ...] | None,
+    out: tuple[np.ndarray, ...],
+    d_before: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...

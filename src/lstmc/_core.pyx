@@ -326,6 +326,7 @@ include "_edits.pxi"
 include "_highway.pxi"
 include "_mlstm.pxi"
 include "_blocks.pxi"
+include "_fcn.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Layers: forward, backward and parameters, one class a file."""
 
+from .attention import AttentionLSTM
+from .batch_norm import BatchNorm
 from .block_stream import BlockStream
 from .blocks import Blocks
 from .collapse import Collapse
@@ -10,7 +12,9 @@ from .highway import Highway
 from .mdlstm import MDLSTM
 from .mlstm import MLSTM
 from .mlstm_stream import MLSTMStream
+from .pooling import GlobalAveragePooling
 from .recurrent import Recurrent
+from .relu import ReLU
 from .stream import Stream
 from .xlstm import XLSTM, XLSTMBlock
 
@@ -18,14 +22,18 @@ __all__ = [
     "MDLSTM",
     "MLSTM",
     "XLSTM",
+    "AttentionLSTM",
+    "BatchNorm",
     "BlockStream",
     "Blocks",
     "Collapse",
     "Conv1D",
     "ConvLSTM",
     "Dense",
+    "GlobalAveragePooling",
     "Highway",
     "MLSTMStream",
+    "ReLU",
     "Recurrent",
     "Stream",
     "XLSTMBlock",
