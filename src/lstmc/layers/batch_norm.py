@@ -130,11 +130,7 @@ class BatchNorm(StepLayer):
         """Return the outputs of Sequences with the running averages; see the class."""
         mean = self._part("running_mean").astype(np.float64)
         variance = self._part("running_var").astype(np.float64)
-        affine = self._affine(mean, variance)[:3]
-        y = np.empty(x.values.shape, self.dtype)
-        relu = self.activation == "relu"
-        _core.batch_normalize(x.values, *affine, relu, y, threads)
-        return y
+        return self._normalize(x, self._affine(mean, variance), threads)
 
     def record(self, x, *, threads=0):
         """Return the outputs with the batch's own moments, and a tape for `pull`.
@@ -145,10 +141,14 @@ class BatchNorm(StepLayer):
         _core.moments(x.values, mean, variance, threads)
         self._track(mean, variance, len(x.values))
         affine = self._affine(mean, variance)
+        return self._normalize(x, affine, threads), (x.values, affine)
+
+    def _normalize(self, x, affine, threads):
+        mean, scale, bias, _ = affine
         y = np.empty(x.values.shape, self.dtype)
         relu = self.activation == "relu"
-        _core.batch_normalize(x.values, *affine[:3], relu, y, threads)
-        return y, (x.values, affine)
+        _core.batch_normalize(x.values, mean, scale, bias, relu, y, threads)
+        return y
 
     def _track(self, mean, variance, rows):
         """Move the running averages; the variance loses its bias, as in PyTorch."""
