@@ -1,6 +1,7 @@
 /* convolution.c - the entry points of convolutions and of layers over frames. */
 #include "conv_table.h"
 #include "dispatch.h"
+#include "kernels/fcn.h"
 #include "parallel.h"
 
 /* As in lstmc.c: products of sizes are checked against it once. */
@@ -68,9 +69,20 @@ static int check_conv(const lstmc_conv *call, double *pixels, double *work)
     return LSTMC_OK;
 }
 
+/* Along lines, of few taps and many channels: for kernels/short_conv.c. The answer
+ * depends on the layer alone, so that images have the same bits in any company. */
+static int is_short(const lstmc_conv *call)
+{
+    const ptrdiff_t *kernel = call->kernel, taps = kernel[LSTMC_AXES - 1];
+    return kernel[0] == 1 && kernel[1] == 1 && taps >= 3 && taps <= 5 &&
+           call->dilation[LSTMC_AXES - 1] == 1 && call->inputs % 16 == 0 &&
+           call->outputs % 16 == 0 && call->inputs >= 64 && call->outputs >= 64;
+}
+
 static int run_conv(const lstmc_conv *call, double work, int backward)
 {
-    const ConvKernels *kernels = kernels_of(call->dtype)->conv;
+    const Kernels *all = kernels_of(call->dtype);
+    const ConvKernels *kernels = is_short(call) ? all->fcn->short_conv : all->conv;
     const int threads = take_threads(call->threads, work);
     int status = LSTMC_NO_MEMORY;
     void *memory =

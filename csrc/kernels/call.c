@@ -8,6 +8,10 @@
 #include "dispatch.h"
 #include "highway.h"
 #include "kernels.h"
+#include "matrix_memory.h"
+#include "rowwise.h"
+
+#include "fcn.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -268,6 +272,7 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
 extern const ConvKernels NAME(conv_kernels);
 extern const FilmKernels NAME(film_kernels);
 extern const HighwayKernels NAME(highway_kernels);
+extern const MemoryKernels NAME(memory_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
@@ -296,8 +301,11 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
+    .fcn = &NAME(fcn_kernels),
     .conv = &NAME(conv_kernels),
     .film = &NAME(film_kernels),
     .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
+    .rows = &NAME(row_kernels),
+    .memory = &NAME(memory_kernels),
 };

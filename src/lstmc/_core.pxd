@@ -252,6 +252,51 @@ cdef extern from "lstmc_dense.h" nogil:
     int lstmc_dense_forward(const lstmc_dense_call *)
     int lstmc_dense_backward(const lstmc_dense_call *)
 
+cdef extern from "lstmc_mlstm.h" nogil:
+    ctypedef struct lstmc_memory:
+        int dtype
+        Py_ssize_t heads, d_k, d_v
+        int sigmoid_input, exponential_forget, plain
+        double epsilon
+        Py_ssize_t chunk
+        int form
+
+    ctypedef struct lstmc_rows:
+        void *at
+        Py_ssize_t row
+
+    ctypedef struct lstmc_memory_call:
+        lstmc_memory memory
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        lstmc_rows q, k, v, i, f, o
+        const void *c0
+        const void *n0
+        const void *m0
+        void *c1
+        void *n1
+        void *m1
+        lstmc_rows h, y
+        void *tape
+        lstmc_rows dy, dq, dk, dv, di, df, do_
+        const void *dc1
+        const void *dn1
+        const void *dm1
+        void *dc0
+        void *dn0
+        void *dm0
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_memory_tape(const lstmc_memory *, Py_ssize_t, const Py_ssize_t *,
+                          Py_ssize_t *)
+    int lstmc_memory_forward(const lstmc_memory_call *)
+    int lstmc_memory_backward(const lstmc_memory_call *)
+    int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
+    int lstmc_memory_step(const lstmc_memory_call *, void *)
+    int lstmc_memory_move(const lstmc_memory_call *, void *, int)
+
 cdef extern from "lstmc_conv.h" nogil:
     enum:
         LSTMC_AXES
@@ -312,3 +357,55 @@ cdef extern from "lstmc_conv.h" nogil:
     int lstmc_film_tape(const lstmc_film *, Py_ssize_t, Py_ssize_t *)
     int lstmc_film_forward(const lstmc_film *)
     int lstmc_film_backward(const lstmc_film *)
+
+cdef extern from "lstmc_fcn.h" nogil:
+    ctypedef struct lstmc_norm:
+        int dtype
+        Py_ssize_t rows, channels
+        const void *x
+        const void *mean
+        const void *scale
+        const void *bias
+        int relu, threads
+        void *y
+        const void *dy
+        const double *precision
+        void *dx
+        double *d_scale
+        double *d_bias
+
+    ctypedef struct lstmc_attention:
+        int dtype
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *offsets
+        const void *x
+        const void *key
+        void *gates
+        void *context
+        void *h
+        void *c
+        const void *recurrent
+        const void *attending
+        const void *querying
+        const void *vector
+        const void *before[2]
+        const void *dh
+        const void *d_after[2]
+        void *dx
+        void *d_key
+        void *d_query
+        void *d_vector
+        void *d_before[2]
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_moments(const lstmc_norm *, double *, double *)
+    int lstmc_normalize(const lstmc_norm *)
+    int lstmc_normalize_back(const lstmc_norm *)
+    int lstmc_pool(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                   void *, int)
+    int lstmc_pool_back(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                        void *, int)
+    int lstmc_attend(const lstmc_attention *)
+    int lstmc_attend_back(const lstmc_attention *)

@@ -47,7 +47,10 @@ class Layer:
         part: int,
     ) -> None: ...
 
-class Stream:
+class Steps:
+    def step(self, x: Any, /) -> np.ndarray: ...
+
+class Stream(Steps):
     def open(
         self,
         layers: tuple[Layer, ...],
@@ -59,12 +62,63 @@ class Stream:
         noise: tuple[float, ...],
         threads: int,
     ) -> None: ...
-    def step(self, x: Any, /) -> np.ndarray: ...
     def clear(self, first: int, count: int) -> None: ...
     def read(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
     def write(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
 
 def stream_bytes(layers: tuple[Layer, ...], samples: int) -> int: ...
+
+class BlockStep:
+    def __init__(
+        self,
+        dtype: int,
+        samples: int,
+        width: int,
+        inner: int,
+        heads: int,
+        eps: float,
+        weights: dict[str, np.ndarray],
+        up: np.ndarray,
+        down: np.ndarray,
+        offsets: np.ndarray,
+        past: np.ndarray,
+        memory: Any,
+        state: np.ndarray | None,
+        cells: list[Any],
+        threads: int,
+    ) -> None: ...
+    def scratch_size(self) -> int: ...
+    def use(self, scratch: np.ndarray) -> None: ...
+
+class BlockStream(Steps):
+    def open_blocks(
+        self,
+        dtype: int,
+        samples: int,
+        inputs: int,
+        width: int,
+        eps: float,
+        steps: list[BlockStep],
+        embed: tuple[np.ndarray, np.ndarray] | None,
+        norm: np.ndarray | None,
+        between: np.ndarray,
+        saved: np.ndarray,
+        rows: np.ndarray,
+        row: np.ndarray | None,
+        work: float,
+        threads: int,
+    ) -> None: ...
+
+norm_forward: dict[str, Any]  # by "float" or "double", as all of these
+norm_backward: dict[str, Any]
+causal_forward: dict[str, Any]
+causal_backward: dict[str, Any]
+mix_forward: dict[str, Any]
+mix_backward: dict[str, Any]
+gate_forward: dict[str, Any]
+gate_backward: dict[str, Any]
+geglu_forward: dict[str, Any]
+geglu_backward: dict[str, Any]
 
 forward: dict[str, Any]  # by "float" or "double"
 backward: dict[str, Any]
@@ -270,6 +324,83 @@ def mdlstm_backward(
     dy: np.ndarray,
     dx: np.ndarray | None,
     gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+
+class Memory:
+    stream_size: int
+    def __init__(
+        self,
+        float64: bool,
+        heads: int,
+        d_k: int,
+        d_v: int,
+        sigmoid_input: bool,
+        exponential_forget: bool,
+        plain: bool,
+        epsilon: float,
+        chunk: int,
+        form: int,
+    ) -> None: ...
+    def tape_size(self, offsets: np.ndarray) -> int: ...
+
+# Of each dtype one, by "float" and "double".
+memory_forward: dict[str, Any]
+memory_backward: dict[str, Any]
+memory_step: dict[str, Any]
+memory_move: dict[str, Any]
+
+def moments(
+    x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
+) -> None: ...
+def batch_normalize(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    y: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def batch_normalize_back(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    precision: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_scale: np.ndarray,
+    d_bias: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def pool(
+    offsets: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int = 0
+) -> None: ...
+def pool_back(
+    offsets: np.ndarray, dy: np.ndarray, dx: np.ndarray, threads: int = 0
+) -> None: ...
+def attend(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def attend_back(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dh: np.ndarray | None,
+    d_after: tuple[np.ndarray, ...] | None,
+    out: tuple[np.ndarray, ...],
+    d_before: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
     threads: int = 0,
 ) -> None: ...
 def choose_target(name: str) -> None: ...

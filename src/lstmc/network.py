@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .layers import Dense, Recurrent
+from .layers import Dense
 from .layers.layer import ALIGNMENT, aligned
 from .layers.options import checked_zoneout
+from .layers.stack import Stack
+from .layers.stacks import make_stack
+from .layers.xlstm import XLSTM
 from .pooling import pool, pull_pool
 from .sequences import Sequences
 from .truncation import Truncated, check_truncation
@@ -47,7 +50,7 @@ class Tape:
     """What `Network.record` leaves for `Network.pull`."""
 
     x: Sequences
-    way: Recurrent | Truncated
+    way: Stack | XLSTM | Truncated
     recurrent: Any  # of the way
     head: np.ndarray
     y: np.ndarray | None
@@ -78,11 +81,12 @@ class Network:
     random_state : None, int or numpy.random.Generator, default=None
         Source of the initial weights.
     **options
-        The other options of `layers.Recurrent`.
+        The other options of `layers.Recurrent`; of `layers.XLSTM` with the cells
+        "mlstm" and "xlstm[a:b]".
 
     Attributes
     ----------
-    recurrent, head : Recurrent, Dense
+    recurrent, head : Recurrent or XLSTM, Dense
         The layers.
     config : dict
         The arguments but those that concern the initial weights alone, in types that
@@ -118,7 +122,7 @@ class Network:
                 f"pooling: expected one of {(*POOLINGS, 'steps')}, got {pooling!r}"
             )
         seeds = np.random.default_rng(random_state).integers(2**31, size=2)
-        self.recurrent = Recurrent(
+        self.recurrent = make_stack(
             input_size, hidden_size, dropout=dropout, dtype=dtype,
             random_state=int(seeds[0]), **options,
         )  # fmt: skip
@@ -289,7 +293,7 @@ class Network:
         """Return the logits in training, and a tape for one `pull`."""
         recurrent, rate = self.recurrent, self.config["dropout"]
         check_truncation(tbptt, self.config["bidirectional"])
-        way: Recurrent | Truncated = recurrent
+        way: Stack | XLSTM | Truncated = recurrent
         if tbptt is not None and tbptt < x.lengths.max(initial=0):
             way = Truncated(recurrent, tbptt, outputs=self._pooling != "last")
         y, state, tape = way.record(

@@ -58,11 +58,7 @@ def pull_pool(kind, stack, x, y, state, pooled, d):
     ``d``, like ``pooled``, is what `pool` returned; the others are what it was given.
     """
     if kind == "last":
-        directions, n = stack.directions, stack.state_size
-        dstate = tuple(np.zeros_like(s) for s in state)
-        for k in range(directions):
-            dstate[0][k - directions] = d[:, k * n : (k + 1) * n]
-        return None, dstate
+        return None, stack.pull_last(state, d)
     if kind == "steps":
         return d, None
     filled = x.lengths > 0

@@ -3,6 +3,7 @@
 from .classifier import LSTMClassifier
 from .forecaster import ConvLSTMForecaster
 from .highway import HighwayClassifier, HighwayRegressor
+from .lstm_fcn import LSTMFCNClassifier
 from .mdlstm_classifier import MDLSTMClassifier
 from .mdlstm_transcriber import MDLSTMTranscriber
 from .regressor import LSTMRegressor
@@ -13,6 +14,7 @@ __all__ = [
     "HighwayClassifier",
     "HighwayRegressor",
     "LSTMClassifier",
+    "LSTMFCNClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
     "MDLSTMClassifier",

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from .._array_door import real_array
 from ..layers.extras import checked_extras
-from ..layers.stack import registry
+from ..layers.stacks import facts_of
 from ..sequences import Sequences, as_sequences
 
 
@@ -47,7 +47,7 @@ def check_extras(estimator, x, time, static, *, reset):
 
     With ``reset`` the number of static features is learnt, else it is checked.
     """
-    facts = registry()[estimator.cell][1]
+    facts = facts_of(estimator.cell)
     if reset:
         estimator.n_static_features_in_ = _count_static(facts, static)
     reader = SimpleNamespace(

@@ -10,6 +10,7 @@ from ..initializers import BY_NAME
 from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
+from ..layers.xlstm import parse_cell
 from ..models.transcriber import DECODERS
 from ..network import POOLINGS
 
@@ -73,9 +74,34 @@ def _pair(rule):
     )
 
 
+# For rules of parameters that one estimator alone has.
+BOOL, integer_rule, real_rule, option_rule = _BOOL, _integer, _real, _options
+
+
+def sizes_rule():
+    """Of a tuple of sizes.
+
+    Examples
+    --------
+    >>> sizes_rule().passes((8, 5, 3)), sizes_rule().passes((8, 0))
+    (True, False)
+    """
+    return Rule(
+        lambda v: (
+            isinstance(v, list | tuple)
+            and len(v) > 0
+            and all(_is_int(k) and k >= 1 for k in v)
+        ),
+        "a tuple of ints in the range [1, inf)",
+    )
+
+
 RULES = {
     "hidden_size": _integer(1),
-    "cell": _options(*registry()),
+    "cell": _either(
+        _options(*registry()),
+        Rule(lambda v: isinstance(v, str) and parse_cell(v), '"mlstm" or "xlstm[a:b]"'),
+    ),
     "num_layers": _integer(1),
     "bidirectional": _BOOL,
     "pooling": _options(*POOLINGS),
@@ -126,18 +152,7 @@ RULES = {
     "class_weight": _either(
         _options("balanced"), Rule(lambda v: isinstance(v, dict), "a dict"), _NONE
     ),
-    "levels": _either(
-        _integer(1),
-        Rule(
-            lambda v: (
-                isinstance(v, list | tuple)
-                and len(v) > 0
-                and all(_is_int(k) and k >= 1 for k in v)
-            ),
-            "a tuple of ints in the range [1, inf)",
-        ),
-        _NONE,
-    ),
+    "levels": _either(_integer(1), sizes_rule(), _NONE),
     "label_smoothing": _real(0, 1),
     "on_infeasible": _options("raise", "skip"),
     "decoder": _options(*DECODERS),

@@ -1,7 +1,6 @@
 """What the estimators of recurrent networks share: sequences in, in any layers."""
 
-from ..layers.options import check_options
-from ..layers.stack import registry
+from ..layers.stacks import check_stack
 from ..levels import make_network
 from ..models.inputs import SequenceInput
 from ..network import plain_zoneout
@@ -104,8 +103,8 @@ class SequenceEstimator(TrainedEstimator):
 
     def _check_parameters(self):
         check_parameters(self)
-        facts, given = registry()[self.cell][1], self.get_params(deep=False)
-        check_options(facts, input_size=1, static_size=facts["statics"], **given)
+        given = self.get_params(deep=False)
+        check_stack(self.cell, given)
         check_truncation(self.tbptt, self.bidirectional)
         if given.get("levels") is not None and self.tbptt is not None:
             raise ValueError(

@@ -246,6 +246,13 @@ class Recurrent(Stack):
         """
         return Stream(self, batch_size, threads=threads)
 
+    def pull_last(self, state, dh):
+        """Gradients at all final states: dh at h of the last layer, zeros else."""
+        dstate, n = tuple(np.zeros_like(s) for s in state), self.state_size
+        for k in range(self.directions):
+            dstate[0][k - self.directions] = dh[:, k * n : (k + 1) * n]
+        return dstate
+
     def _sequences(self, X):
         return as_sequences(X, dtype=self.dtype, n_features=self.input_size)
 
