@@ -62,7 +62,7 @@ def link_args(toolchain):
 class BuildPy(build_py):
     """Put the public headers into the wheel, as lstmc/include/lstmc.h and beside it."""
 
-    HEADERS = ("lstmc.h", "lstmc_conv.h", "lstmc_decode.h", "lstmc_fcn.h")
+    HEADERS = sorted(path.name for path in Path("csrc/include").glob("*.h"))
 
     def run(self):
         super().run()

@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import fcn, tables
+from bench import fcn, highway, mdlstm, mlstm, tables, xlstm_stack
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -31,8 +31,12 @@ BLOCKS = {
     "cells": (["cells"], tables.beside_lstm),
     "loops": (["cells"], tables.against_loops),
     "slstm": (["slstm"], tables.grid),
+    "mlstm": (["mlstm"], mlstm.table),
+    "xlstm": (["xlstm"], xlstm_stack.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "mdlstm": (["mdlstm"], mdlstm.table),
+    "highway": (["highway"], highway.table),
     "fcn": (["fcn"], fcn.table),
     "limits": (["limits", "speed"], tables.limits),
 }

@@ -13,4 +13,12 @@ typedef struct ConvKernels {
     int (*conv_backward)(const lstmc_conv *, int threads, void *workspace);
 } ConvKernels;
 
+/* Of a layer over frames; `members` threads are a crew, which has a sample. */
+typedef struct FilmKernels {
+    ptrdiff_t (*workspace)(const lstmc_film *, int threads, int members, int backward);
+    ptrdiff_t (*tape_size)(const lstmc_film *, ptrdiff_t steps);
+    int (*forward)(const lstmc_film *, int threads, int members, void *workspace);
+    int (*backward)(const lstmc_film *, int threads, int members, void *workspace);
+} FilmKernels;
+
 #endif

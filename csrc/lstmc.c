@@ -333,22 +333,7 @@ int lstmc_forward(lstmc_call *call) { return run(call, 0); }
 
 int lstmc_backward(lstmc_call *call) { return run(call, 1); }
 
-/* --- dense, solvers, dropout ----------------------------------------------------- */
-
-int lstmc_dense(int dtype, const void *x, const void *w, const void *b, void *y,
-                ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int threads)
-{
-    CHECK(check_dtype(dtype));
-    if (rows < 0 || inputs < 1 || outputs < 1)
-        return LSTMC_BAD_SIZE;
-    if (rows > 0 && (!x || !w || !b || !y))
-        return LSTMC_NULL_ARRAY;
-    const double flops = 2.0 * (double)rows * (double)inputs * (double)outputs;
-    const int team = take_threads(threads, flops);
-    kernels_of(dtype)->dense(x, w, b, y, rows, inputs, outputs, team);
-    give_threads(team);
-    return LSTMC_OK;
-}
+/* --- solvers, dropout ------------------------------------------------------------ */
 
 int lstmc_adam(int dtype, const lstmc_solver *solver, void *weights,
                const void *gradient, void *m, void *v, ptrdiff_t size)

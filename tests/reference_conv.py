@@ -48,7 +48,7 @@ def run(cell, parameters, dilation, frames, states):
     axes, p = frames.ndim - 2, parameters
     w = SimpleNamespace(
         W=Convolution(p["weight_ih"], dilation),
-        R=Convolution(p["weight_hh"], dilation),
+        R=Convolution(p.get("weight_hh"), dilation),
         b=p["bias"].reshape(-1, *[1] * axes),
         squash=np.tanh,
         v=[to_front(v) if v.ndim > 1 else v.reshape(-1, *[1] * axes)
@@ -57,6 +57,6 @@ def run(cell, parameters, dilation, frames, states):
     states = tuple(map(to_front, states))
     outputs = []
     for frame in frames:
-        states = getattr(reference, cell)(to_front(frame), states, w)
+        states = reference.find(cell)(to_front(frame), states, w)
         outputs.append(np.moveaxis(states[0], 0, -1))
     return np.array(outputs), [np.moveaxis(s, 0, -1) for s in states]

@@ -44,6 +44,47 @@ typedef struct {
 LSTMC_API int lstmc_conv_forward(const lstmc_conv *);
 LSTMC_API int lstmc_conv_backward(const lstmc_conv *);
 
+/* --- a recurrent layer over frames ------------------------------------------------ */
+
+/* ConvLSTM and its kin: a cell of the registry at every pixel, whose W and R are
+ * convolutions. The cell's states that R reads are h alone, and it is neither timed nor
+ * static nor whole; lstmc_film_takes tells. Sample j owns the frames offsets[j] ...
+ * offsets[j + 1]. */
+typedef struct {
+    int cell, dtype;
+    ptrdiff_t inputs, units;     /* channels */
+    ptrdiff_t size[LSTMC_AXES];  /* of a frame */
+    ptrdiff_t kernel[LSTMC_AXES], dilation[LSTMC_AXES];
+    int pixelwise; /* the cell's vectors differ from pixel to pixel */
+    ptrdiff_t samples;
+    const ptrdiff_t *offsets; /* (samples + 1) */
+    const void *w; /* (w_blocks * units, kernel, inputs) */
+    const void *r; /* (r_blocks * units, kernel, units) */
+    const void *b; /* (b_blocks * units) */
+    const void *v; /* (vectors, units), or pixelwise (vectors, pixels, units) */
+    const void *x; /* (frames of all samples, pixels, inputs) */
+    void *y;       /* (frames, pixels, units); NULL: not wanted */
+    void *tape;    /* lstmc_film_tape reals, aligned; NULL: inference */
+    const void *before[LSTMC_MAX_STATES]; /* (samples, pixels, units); NULL: zeros */
+    void *after[LSTMC_MAX_STATES];        /* the same; NULL: not wanted */
+    /* backward, which reads x and y no more; the tape is used up */
+    const void *dy;                        /* NULL: zeros */
+    const void *d_after[LSTMC_MAX_STATES]; /* NULL: zeros */
+    void *dx;                              /* NULL: not wanted */
+    void *d_before[LSTMC_MAX_STATES];      /* NULL: not wanted */
+    void *dw, *dr, *db, *dv;               /* as w, r, b, v; overwritten */
+    int threads;
+    int (*poll)(void *data);
+    void *poll_data;
+} lstmc_film;
+
+/* 1: a layer over frames can have this cell. */
+LSTMC_API int lstmc_film_takes(int cell);
+/* Reals of tape for so many frames. */
+LSTMC_API int lstmc_film_tape(const lstmc_film *, ptrdiff_t frames, ptrdiff_t *reals);
+LSTMC_API int lstmc_film_forward(const lstmc_film *);
+LSTMC_API int lstmc_film_backward(const lstmc_film *);
+
 #ifdef __cplusplus
 }
 #endif

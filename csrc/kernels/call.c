@@ -6,13 +6,18 @@
 #include "cells.h"
 #include "conv_table.h"
 #include "dispatch.h"
+#include "highway.h"
 #include "kernels.h"
+#include "matrix_memory.h"
+#include "rowwise.h"
 
 #include "fcn.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
 #undef REFER
+
+extern const DenseKernels NAME(dense_kernels);
 
 enum { CELL_COUNT = sizeof cells / sizeof *cells };
 
@@ -265,6 +270,10 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
 }
 
 extern const ConvKernels NAME(conv_kernels);
+extern const FilmKernels NAME(film_kernels);
+extern const HighwayKernels NAME(highway_kernels);
+extern const MemoryKernels NAME(memory_kernels);
+extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
@@ -282,7 +291,7 @@ const Kernels NAME(kernels) = {
     .stream_step = NAME(stream_step),
     .stream_load = NAME(stream_load),
     .stream_store = NAME(stream_store),
-    .dense = NAME(dense),
+    .dense = &NAME(dense_kernels),
     .adam = NAME(adam),
     .sgd = NAME(sgd),
     .squared_norm = NAME(squared_norm),
@@ -294,4 +303,9 @@ const Kernels NAME(kernels) = {
     .log_softmax = NAME(log_softmax),
     .fcn = &NAME(fcn_kernels),
     .conv = &NAME(conv_kernels),
+    .film = &NAME(film_kernels),
+    .highway = &NAME(highway_kernels),
+    .mdlstm = &NAME(mdlstm_kernels),
+    .rows = &NAME(row_kernels),
+    .memory = &NAME(memory_kernels),
 };

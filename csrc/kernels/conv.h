@@ -57,9 +57,10 @@ typedef struct {
         *a; /* (runs, run, rows), a_skip from run to run, a_k from pixel to pixel */
     idx a_skip, a_k;
     const real *b; /* (runs, run, PANEL), likewise */
-    idx b_skip, b_k;
-    idx runs, run, rows;
-    real *c; /* (rows, PANEL) */
+    idx b_skip, b_k, b_panel;
+    idx runs, run, rows, panels; /* panels of b: 1 or 2 */
+    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
+    idx c_panel;
 } Deep;
 
 void NAME(deep_product)(const Deep *);

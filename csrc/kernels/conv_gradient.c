@@ -8,10 +8,10 @@
 /* Rows of weights that are one thread's, in tiles. */
 #define OWN_ROWS (8 * TILE_ROWS)
 
-/* The sums of one thread's: rows `first` on of the weights of panel q that one line of
- * taps has, or one tap if its taps are apart. */
+/* The sums of one thread's: rows `first` on of the weights of panel q, and of the next
+ * one if there is one, that one line of taps has, or one tap if its taps are apart. */
 typedef struct {
-    idx q, group, line, tap, first, rows;
+    idx q, panels, group, line, tap, first, rows;
 } Share;
 
 static idx rows_together(const Way *way)
@@ -22,7 +22,7 @@ static idx rows_together(const Way *way)
 static idx shares_of(const Way *way)
 {
     const idx rows = rows_together(way);
-    return panels_of(way->outputs) * (depth_of(way) / rows) *
+    return (panels_of(way->outputs) + 1) / 2 * (depth_of(way) / rows) *
            ((rows + OWN_ROWS - 1) / OWN_ROWS);
 }
 
@@ -31,7 +31,9 @@ static Share share_of(const Way *way, idx k)
     const idx rows = rows_together(way), pieces = (rows + OWN_ROWS - 1) / OWN_ROWS;
     const idx groups = depth_of(way) / rows, group = k / pieces % groups;
     const idx each = groups / lines_of(&way->taps);
-    Share share = {.q = k / pieces / groups,
+    const idx q = k / pieces / groups * 2;
+    Share share = {.q = q,
+                   .panels = min_idx(2, panels_of(way->outputs) - q),
                    .group = group,
                    .line = group / each,
                    .tap = group % each};
@@ -54,9 +56,12 @@ static void add_share(const Images *s, const Share *share, const Strip *strip,
              (place * panels_of(way->outputs) * s->longest + share->q * strip->count) *
                  PANEL,
         .b_k = PANEL,
+        .b_panel = strip->count * PANEL,
         .runs = 1,
         .run = strip->count,
         .rows = share->rows,
+        .panels = share->panels,
+        .c_panel = depth_of(way) * PANEL,
         .c = s->gradient + (share->q * depth_of(way) +
                             share->group * rows_together(way) + share->first) *
                                PANEL,

@@ -5,7 +5,13 @@
 #include "cases.h"
 #include "kernels.h"
 
+/* Of 32 registers two tiles' worth are sums, where two panels stand beside each other:
+ * one of A's loads then serves two of them, and loads do not decide. */
+#if defined(__AVX512F__)
+#define ACCUMULATORS (2 * TILE_ROWS * VECS)
+#else
 #define ACCUMULATORS (TILE_ROWS * VECS)
+#endif
 #define MOST_BESIDE 4
 
 /* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
@@ -85,6 +91,15 @@ static void narrow_fetching(const Tile *t, idx rows)
     }
 }
 
+static void pair_fetching(const Tile *t, idx rows)
+{
+    const idx a_k = 1;
+    const int fetch = 1;
+    switch (rows) {
+        CASES(PAIR)
+    }
+}
+
 static void pair(const Tile *t, idx rows)
 {
     const idx a_k = 1;
@@ -132,8 +147,7 @@ static void add_runs(const Product *p, idx first_run, idx runs)
     t.a_row = p->a_row;
     t.runs = runs, t.run = p->run, t.skip = p->skip;
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
-    t.ahead_step = is_large ? LINE / blocks : 0;
-    idx beside = blocks == 1 ? BESIDE(p->rows) : 1, g = 0, q = 0;
+    idx beside = blocks == 1 ? BESIDE(p->rows) : BESIDE(TILE_ROWS), g = 0, q = 0;
     for (idx left = p->groups * p->panels; left > 0; left -= beside) {
         while (beside > left)
             beside /= 2;
@@ -146,16 +160,21 @@ static void add_runs(const Product *p, idx first_run, idx runs)
                 q = 0, ++g;
         }
         t.a = p->a + first_run * p->skip;
-        t.ahead = (const char *)(t.b[0] + p->b_panel);
+        t.ahead = (const char *)(t.b[beside - 1] + p->b_panel);
+        t.ahead_step = is_large ? min_idx(LINE, LINE * beside / blocks) : 0;
         for (idx block = 0; block < blocks; ++block) {
             const idx rows = height + (block < higher);
             if (beside == 1)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
+            else if (beside == 2)
+                (is_large ? pair_fetching : pair)(&t, rows);
             else
-                (beside == 2 ? pair : wide)(&t, rows);
+                wide(&t, rows);
             t.a += rows * t.a_row;
-            t.start[0] += rows * t.start_row;
-            t.c[0] += rows * t.c_row;
+            for (idx j = 0; j < beside; ++j) {
+                t.start[j] += rows * t.start_row;
+                t.c[j] += rows * t.c_row;
+            }
             t.ahead += depth * t.ahead_step;
         }
     }

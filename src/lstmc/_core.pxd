@@ -118,8 +118,6 @@ cdef extern from "lstmc.h" nogil:
     int lstmc_stream_reset(lstmc_stream *, Py_ssize_t, Py_ssize_t)
     int lstmc_stream_get_state(const lstmc_stream *, int, void *const *)
     int lstmc_stream_set_state(lstmc_stream *, int, const void *const *)
-    int lstmc_dense(int, const void *, const void *, const void *, void *,
-                    Py_ssize_t, Py_ssize_t, Py_ssize_t, int)
     int lstmc_adam(int, const lstmc_solver *, void *, const void *, void *, void *,
                    Py_ssize_t)
     int lstmc_sgd(int, const lstmc_solver *, void *, const void *, void *, Py_ssize_t)
@@ -213,6 +211,153 @@ cdef extern from "lstmc_decode.h" nogil:
     int lstmc_keyword_scores(const lstmc_keywords *, double *, double *, Py_ssize_t *,
                              Py_ssize_t *)
 
+cdef extern from "lstmc_mdlstm.h" nogil:
+    ctypedef struct lstmc_mdlstm:
+        int dtype, dims, directions
+        int direction[8]
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *shape
+        const void *weights
+        const void *x
+        void *y
+        void *tape
+        const void *dy
+        void *dx
+        void *gradient
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_mdlstm_tape_size(const lstmc_mdlstm *, Py_ssize_t *)
+    int lstmc_mdlstm_forward(const lstmc_mdlstm *)
+    int lstmc_mdlstm_backward(const lstmc_mdlstm *)
+
+cdef extern from "lstmc_dense.h" nogil:
+    ctypedef struct lstmc_dense_call:
+        int dtype
+        Py_ssize_t rows, inputs, outputs
+        const void *x
+        const void *w
+        const void *packed
+        const void *b
+        void *y
+        const void *dy
+        void *dx
+        void *dw
+        void *db
+        int threads
+
+    int lstmc_dense_size(int, Py_ssize_t, Py_ssize_t, Py_ssize_t *)
+    int lstmc_dense_pack(int, const void *, Py_ssize_t, Py_ssize_t, void *)
+    int lstmc_dense_forward(const lstmc_dense_call *)
+    int lstmc_dense_backward(const lstmc_dense_call *)
+
+cdef extern from "lstmc_mlstm.h" nogil:
+    ctypedef struct lstmc_memory:
+        int dtype
+        Py_ssize_t heads, d_k, d_v
+        int sigmoid_input, exponential_forget, plain
+        double epsilon
+        Py_ssize_t chunk
+        int form
+
+    ctypedef struct lstmc_rows:
+        void *at
+        Py_ssize_t row
+
+    ctypedef struct lstmc_memory_call:
+        lstmc_memory memory
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        lstmc_rows q, k, v, i, f, o
+        const void *c0
+        const void *n0
+        const void *m0
+        void *c1
+        void *n1
+        void *m1
+        lstmc_rows h, y
+        void *tape
+        lstmc_rows dy, dq, dk, dv, di, df, do_
+        const void *dc1
+        const void *dn1
+        const void *dm1
+        void *dc0
+        void *dn0
+        void *dm0
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_memory_tape(const lstmc_memory *, Py_ssize_t, const Py_ssize_t *,
+                          Py_ssize_t *)
+    int lstmc_memory_forward(const lstmc_memory_call *)
+    int lstmc_memory_backward(const lstmc_memory_call *)
+    int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
+    int lstmc_memory_step(const lstmc_memory_call *, void *)
+    int lstmc_memory_move(const lstmc_memory_call *, void *, int)
+
+cdef extern from "lstmc_conv.h" nogil:
+    enum:
+        LSTMC_AXES
+
+    ctypedef struct lstmc_conv:
+        int dtype
+        Py_ssize_t inputs, outputs
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        Py_ssize_t images
+        const Py_ssize_t *size
+        const void *x
+        const void *weights
+        const void *bias
+        void *y
+        const void *dy
+        void *dx
+        void *d_weights
+        void *d_bias
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_conv_forward(const lstmc_conv *)
+    int lstmc_conv_backward(const lstmc_conv *)
+
+    ctypedef struct lstmc_film:
+        int cell, dtype
+        Py_ssize_t inputs, units
+        Py_ssize_t size[3]
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        int pixelwise
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        const void *w
+        const void *r
+        const void *b
+        const void *v
+        const void *x
+        void *y
+        void *tape
+        const void *before[5]
+        void *after[5]
+        const void *dy
+        const void *d_after[5]
+        void *dx
+        void *d_before[5]
+        void *dw
+        void *dr
+        void *db
+        void *dv
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_film_takes(int)
+    int lstmc_film_tape(const lstmc_film *, Py_ssize_t, Py_ssize_t *)
+    int lstmc_film_forward(const lstmc_film *)
+    int lstmc_film_backward(const lstmc_film *)
+
 cdef extern from "lstmc_fcn.h" nogil:
     ctypedef struct lstmc_norm:
         int dtype
@@ -264,29 +409,3 @@ cdef extern from "lstmc_fcn.h" nogil:
                         void *, int)
     int lstmc_attend(const lstmc_attention *)
     int lstmc_attend_back(const lstmc_attention *)
-
-cdef extern from "lstmc_conv.h" nogil:
-    enum:
-        LSTMC_AXES
-
-    ctypedef struct lstmc_conv:
-        int dtype
-        Py_ssize_t inputs, outputs
-        Py_ssize_t kernel[3]
-        Py_ssize_t dilation[3]
-        Py_ssize_t images
-        const Py_ssize_t *size
-        const void *x
-        const void *weights
-        const void *bias
-        void *y
-        const void *dy
-        void *dx
-        void *d_weights
-        void *d_bias
-        int threads
-        int (*poll)(void *) noexcept
-        void *poll_data
-
-    int lstmc_conv_forward(const lstmc_conv *)
-    int lstmc_conv_backward(const lstmc_conv *)

@@ -47,7 +47,10 @@ class Layer:
         part: int,
     ) -> None: ...
 
-class Stream:
+class Steps:
+    def step(self, x: Any, /) -> np.ndarray: ...
+
+class Stream(Steps):
     def open(
         self,
         layers: tuple[Layer, ...],
@@ -59,12 +62,63 @@ class Stream:
         noise: tuple[float, ...],
         threads: int,
     ) -> None: ...
-    def step(self, x: Any, /) -> np.ndarray: ...
     def clear(self, first: int, count: int) -> None: ...
     def read(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
     def write(self, layer: int, states: tuple[np.ndarray, ...]) -> None: ...
 
 def stream_bytes(layers: tuple[Layer, ...], samples: int) -> int: ...
+
+class BlockStep:
+    def __init__(
+        self,
+        dtype: int,
+        samples: int,
+        width: int,
+        inner: int,
+        heads: int,
+        eps: float,
+        weights: dict[str, np.ndarray],
+        up: np.ndarray,
+        down: np.ndarray,
+        offsets: np.ndarray,
+        past: np.ndarray,
+        memory: Any,
+        state: np.ndarray | None,
+        cells: list[Any],
+        threads: int,
+    ) -> None: ...
+    def scratch_size(self) -> int: ...
+    def use(self, scratch: np.ndarray) -> None: ...
+
+class BlockStream(Steps):
+    def open_blocks(
+        self,
+        dtype: int,
+        samples: int,
+        inputs: int,
+        width: int,
+        eps: float,
+        steps: list[BlockStep],
+        embed: tuple[np.ndarray, np.ndarray] | None,
+        norm: np.ndarray | None,
+        between: np.ndarray,
+        saved: np.ndarray,
+        rows: np.ndarray,
+        row: np.ndarray | None,
+        work: float,
+        threads: int,
+    ) -> None: ...
+
+norm_forward: dict[str, Any]  # by "float" or "double", as all of these
+norm_backward: dict[str, Any]
+causal_forward: dict[str, Any]
+causal_backward: dict[str, Any]
+mix_forward: dict[str, Any]
+mix_backward: dict[str, Any]
+gate_forward: dict[str, Any]
+gate_backward: dict[str, Any]
+geglu_forward: dict[str, Any]
+geglu_backward: dict[str, Any]
 
 forward: dict[str, Any]  # by "float" or "double"
 backward: dict[str, Any]
@@ -76,26 +130,22 @@ def dense(
     out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
-def conv_forward(
-    size: np.ndarray,
+def dense_packed(
     x: np.ndarray,
-    weights: np.ndarray,
+    packed: np.ndarray,
     bias: np.ndarray,
-    y: np.ndarray,
-    kernel: tuple[int, ...],
-    dilation: tuple[int, ...],
+    out: np.ndarray,
     threads: int = 0,
 ) -> None: ...
-def conv_backward(
-    size: np.ndarray,
+def dense_size(is_double: bool, inputs: int, outputs: int) -> int: ...
+def dense_pack(weight: np.ndarray, packed: np.ndarray) -> None: ...
+def dense_backward(
     x: np.ndarray,
-    weights: np.ndarray,
+    weight: np.ndarray,
     dy: np.ndarray,
     dx: np.ndarray | None,
-    d_weights: np.ndarray,
-    d_bias: np.ndarray,
-    kernel: tuple[int, ...],
-    dilation: tuple[int, ...],
+    dweight: np.ndarray | None,
+    dbias: np.ndarray | None,
     threads: int = 0,
 ) -> None: ...
 def adam_step(
@@ -250,6 +300,56 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
+def mdlstm_tape_size(
+    shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
+) -> int: ...
+def mdlstm_forward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
+def mdlstm_backward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+
+class Memory:
+    stream_size: int
+    def __init__(
+        self,
+        float64: bool,
+        heads: int,
+        d_k: int,
+        d_v: int,
+        sigmoid_input: bool,
+        exponential_forget: bool,
+        plain: bool,
+        epsilon: float,
+        chunk: int,
+        form: int,
+    ) -> None: ...
+    def tape_size(self, offsets: np.ndarray) -> int: ...
+
+# Of each dtype one, by "float" and "double".
+memory_forward: dict[str, Any]
+memory_backward: dict[str, Any]
+memory_step: dict[str, Any]
+memory_move: dict[str, Any]
+
 def moments(
     x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
 ) -> None: ...
@@ -310,3 +410,71 @@ def set_threads(threads: int) -> None: ...
 def set_quota(cpus: int) -> None: ...
 def threads(wanted: int = 0) -> int: ...
 def has_openmp() -> bool: ...
+
+class Highway:
+    def __init__(
+        self, size: int, layers: int, gates: int, activation: int, float64: bool
+    ) -> None: ...
+    def tape_size(self, rows: int) -> int: ...
+    def forward(
+        self,
+        x: np.ndarray,
+        h: np.ndarray | None,
+        weights: np.ndarray,
+        y: np.ndarray,
+        tape: np.ndarray | None,
+        threads: int = 0,
+    ) -> None: ...
+    def backward(
+        self,
+        dy: np.ndarray,
+        weights: np.ndarray,
+        tape: np.ndarray,
+        dx: np.ndarray | None,
+        dh: np.ndarray | None,
+        gradient: np.ndarray,
+        threads: int = 0,
+    ) -> None: ...
+
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def film_takes(cell: int) -> bool: ...
+
+class Film:
+    pixels: int
+    sizes: tuple[int, int, int, int]
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        dilation: tuple[int, ...],
+        pixelwise: bool,
+    ) -> None: ...
+    def tape_size(self, frames: int) -> int: ...
+
+film_forward: dict[str, Any]  # by "float" or "double"
+film_backward: dict[str, Any]

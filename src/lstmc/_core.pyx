@@ -6,7 +6,7 @@ may get wrong is checked before, where the names are known.
 """
 
 from libc.math cimport NAN
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 
 cdef extern from "Python.h":
@@ -317,11 +317,16 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
 
 include "_stream.pxi"
 include "_dense.pxi"
+include "_rowwise.pxi"
 include "_conv.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
+include "_mdlstm.pxi"
 include "_edits.pxi"
 include "_fcn.pxi"
+include "_highway.pxi"
+include "_mlstm.pxi"
+include "_blocks.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

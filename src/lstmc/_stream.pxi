@@ -13,7 +13,72 @@ cdef extern from "Python.h":
 cdef double LONG_STEP = 4e5
 
 
-cdef class Stream:
+cdef class Steps:
+    """What takes x of one time step a call and answers in an array of its own."""
+
+    cdef char code  # of the dtype in a buffer: f, d
+    cdef Py_ssize_t samples, inputs, outputs
+    cdef bint is_long, busy
+    cdef void *out
+    cdef object rows, row, array  # the output twice, and its type
+    cdef object kept
+
+    cdef int advance(self, const void *x) except -1:
+        """From x to the output."""
+        raise ValueError("stream: expected an opened one")
+
+    @cython.binding(False)  # a builtin method: a Cython function would pack a tuple
+    @cython.embedsignature(True)
+    @cython.embedsignature.format("clinic")
+    def step(self, x, /):
+        """Advance all sequences by one time step.
+
+        Parameters
+        ----------
+        x : ndarray of shape (batch_size, input_size)
+            Their inputs at this step. For a batch_size of 1 also (input_size,). Of the
+            layer's dtype and C-contiguous it is read where it is; anything else is
+            converted first, which takes longer than the step. Values are not looked
+            at: NaN goes in and comes out as NaN, and stays in the state.
+
+        Returns
+        -------
+        y : ndarray of shape (batch_size, output_size), or (output_size,) if x was 1-D
+            Outputs of the last layer, in the same array at each call: copy what must
+            outlive the next step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            x holds no real numbers, or has another shape. The state is as it was.
+        RuntimeError
+            Another thread is in the middle of a step of this stream.
+        """
+        cdef Py_buffer view
+        cdef bint fits
+        cdef int rank
+        if type(x) is not self.array or get_buffer(
+                x, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0:
+            PyErr_Clear()
+            return self.step(self.converted(x))
+        rank = view.ndim
+        fits = (view.format[0] == self.code and view.format[1] == 0
+                and view.len == self.samples * self.inputs * view.itemsize)
+        if rank == 2:
+            fits = fits and view.shape[0] == self.samples
+        else:
+            fits = fits and rank == 1 and self.samples == 1
+        if not fits:
+            PyBuffer_Release(&view)
+            return self.step(self.converted(x))
+        try:
+            self.advance(view.buf)
+        finally:
+            PyBuffer_Release(&view)
+        return self.row if rank == 1 else self.rows
+
+
+cdef class Stream(Steps):
     """Layers that advance by one step a call; `layers.Stream` opens and documents it.
 
     The arrays of `open` must stay where they are: NumPy leaves an array in its place as
@@ -21,14 +86,10 @@ cdef class Stream:
     """
 
     cdef lstmc_stream *stream  # NULL: not opened
-    cdef char code  # of the dtype in a buffer: f, d
     cdef int layers, states
-    cdef Py_ssize_t samples, inputs, units, outputs
-    cdef bint is_long, busy, timed
+    cdef Py_ssize_t units
+    cdef bint timed
     cdef void *time  # (samples), of timed cells
-    cdef void *out
-    cdef object rows, row, array  # the output twice, and its type
-    cdef object kept
 
     def open(self, tuple layers, tuple weights, memory, rows, row, time, tuple noise,
              int threads):
@@ -88,56 +149,6 @@ cdef class Stream:
                 lstmc_stream_step(self.stream, x, self.time, self.out)
             self.busy = False
         return 0
-
-    @cython.binding(False)  # a builtin method: a Cython function would pack a tuple
-    @cython.embedsignature(True)
-    @cython.embedsignature.format("clinic")
-    def step(self, x, /):
-        """Advance all sequences by one time step.
-
-        Parameters
-        ----------
-        x : ndarray of shape (batch_size, input_size)
-            Their inputs at this step. For a batch_size of 1 also (input_size,). Of the
-            layer's dtype and C-contiguous it is read where it is; anything else is
-            converted first, which takes longer than the step. Values are not looked
-            at: NaN goes in and comes out as NaN, and stays in the state.
-
-        Returns
-        -------
-        y : ndarray of shape (batch_size, output_size), or (output_size,) if x was 1-D
-            Outputs of the last layer, in the same array at each call: copy what must
-            outlive the next step.
-
-        Raises
-        ------
-        TypeError, ValueError
-            x holds no real numbers, or has another shape. The state is as it was.
-        RuntimeError
-            Another thread is in the middle of a step of this stream.
-        """
-        cdef Py_buffer view
-        cdef bint fits
-        cdef int rank
-        if type(x) is not self.array or get_buffer(
-                x, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0:
-            PyErr_Clear()
-            return self.step(self.converted(x))
-        rank = view.ndim
-        fits = (view.format[0] == self.code and view.format[1] == 0
-                and view.len == self.samples * self.inputs * view.itemsize)
-        if rank == 2:
-            fits = fits and view.shape[0] == self.samples
-        else:
-            fits = fits and rank == 1 and self.samples == 1
-        if not fits:
-            PyBuffer_Release(&view)
-            return self.step(self.converted(x))
-        try:
-            self.advance(view.buf)
-        finally:
-            PyBuffer_Release(&view)
-        return self.row if rank == 1 else self.rows
 
     def clear(self, Py_ssize_t first, Py_ssize_t count):
         """Zero the states of some rows, in all layers."""

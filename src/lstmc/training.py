@@ -50,7 +50,8 @@ class Samples:
     def extras(self):
         """What some cells read beside x: keywords of the network's methods."""
         time = None if self.time is None else self.time.values.ravel()
-        return {"time": time, "static": self.static}
+        found = {"time": time, "static": self.static}
+        return {name: value for name, value in found.items() if value is not None}
 
     def take(self, index):
         """Return the samples at a slice or an array of positions."""

@@ -202,7 +202,7 @@ static void check_solvers(void)
     CHECK(lstmc_dense(0, x, x, x, x, -1, 1, 1, 1) == LSTMC_BAD_SIZE);
     CHECK(lstmc_dense(0, x, x, x, x, 1, 0, 1, 1) == LSTMC_BAD_SIZE);
     CHECK(lstmc_dense(0, x, x, x, x, 1, 1, 0, 1) == LSTMC_BAD_SIZE);
-    CHECK(lstmc_dense(0, x, x, NULL, x, 1, 1, 1, 1) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_dense(0, x, x, x, NULL, 1, 1, 1, 1) == LSTMC_NULL_ARRAY);
     CHECK(lstmc_dense(0, NULL, NULL, NULL, NULL, 0, 1, 1, 1) == LSTMC_OK);
     CHECK(lstmc_adam(9, &s, x, x, x, x, 4) == LSTMC_BAD_DTYPE);
     CHECK(lstmc_adam(0, &s, x, x, x, NULL, 4) == LSTMC_NULL_ARRAY);

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from .._array_door import real_array
 from ..layers.extras import checked_extras
-from ..layers.stack import registry
+from ..layers.stacks import facts_of
 from ..sequences import Sequences, as_sequences
 
 
@@ -47,7 +47,7 @@ def check_extras(estimator, x, time, static, *, reset):
 
     With ``reset`` the number of static features is learnt, else it is checked.
     """
-    facts = registry()[estimator.cell][1]
+    facts = facts_of(estimator.cell)
     if reset:
         estimator.n_static_features_in_ = _count_static(facts, static)
     reader = SimpleNamespace(
@@ -149,9 +149,11 @@ def merge(samples):
     """
     parts = [samples.x, samples.target, samples.time, samples.static]
     parts = [part for part in parts if part is not None]
-    copies: dict[tuple[bytes, ...], list[int]] = {}
+    copies: dict[tuple, list[int]] = {}
     for k, rows in enumerate(zip(*parts, strict=True)):
-        copies.setdefault(tuple(row.tobytes() for row in rows), []).append(k)
+        # Images of other sizes may have the same bytes.
+        key = (*(row.tobytes() for row in rows), *(np.shape(row) for row in rows))
+        copies.setdefault(key, []).append(k)
     groups = [copies[key] for key in sorted(copies)]
     weight = [math.fsum(samples.weight[group]) for group in groups]
     first = samples.take(np.array([group[0] for group in groups]))

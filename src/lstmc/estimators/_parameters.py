@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..initializers import BY_NAME
+from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
+from ..layers.xlstm import parse_cell
 from ..models.transcriber import DECODERS
 from ..network import POOLINGS
 
@@ -96,7 +98,10 @@ def sizes_rule():
 
 RULES = {
     "hidden_size": _integer(1),
-    "cell": _options(*registry()),
+    "cell": _either(
+        _options(*registry()),
+        Rule(lambda v: isinstance(v, str) and parse_cell(v), '"mlstm" or "xlstm[a:b]"'),
+    ),
     "num_layers": _integer(1),
     "bidirectional": _BOOL,
     "pooling": _options(*POOLINGS),
@@ -106,6 +111,8 @@ RULES = {
     "block_size": _integer(1),
     "cell_bias": _BOOL,
     "gradient": _options(*GRADIENTS),
+    "residual": _BOOL,
+    "highway": _BOOL,
     "dropout": _real(0, 1),
     "variational": _BOOL,
     "recurrent_dropout": _real(0, 1),
@@ -113,6 +120,9 @@ RULES = {
     "drop_connect": _real(0, 1),
     "input_initializer": _options(*BY_NAME),
     "recurrent_initializer": _options(*BY_NAME),
+    "activation": _options(*ACTIVATIONS),
+    "gates": _options(*GATES),
+    "transform_bias": _real(-np.inf, closed="neither"),
     "forget_bias": _either(_real(-np.inf, closed="neither"), _options("power_law")),
     "solver": _options("adam", "sgd"),
     "alpha": _real(0),

@@ -1,7 +1,6 @@
 """What the estimators of recurrent networks share: sequences in, in any layers."""
 
-from ..layers.options import check_options
-from ..layers.stack import registry
+from ..layers.stacks import check_stack
 from ..levels import make_network
 from ..models.inputs import SequenceInput
 from ..network import plain_zoneout
@@ -14,8 +13,8 @@ from ._parameters import check_parameters, keep
 ARCHITECTURE = (
     "hidden_size", "cell", "num_layers", "bidirectional", "pooling",
     "output_activation", "proj_size", "num_heads", "block_size", "cell_bias",
-    "gradient", "dropout", "variational", "recurrent_dropout", "zoneout",
-    "drop_connect", "dtype",
+    "gradient", "residual", "highway", "dropout", "variational", "recurrent_dropout",
+    "zoneout", "drop_connect", "dtype",
 )  # fmt: skip
 INITIAL = ("input_initializer", "recurrent_initializer", "forget_bias")
 
@@ -28,7 +27,8 @@ class SequenceEstimator(TrainedEstimator):
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
         pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        block_size=1, cell_bias=True, gradient="full", residual=False, highway=False,
+        dropout=0.0, variational=False,
         recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
         input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
         forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",
@@ -103,8 +103,8 @@ class SequenceEstimator(TrainedEstimator):
 
     def _check_parameters(self):
         check_parameters(self)
-        facts, given = registry()[self.cell][1], self.get_params(deep=False)
-        check_options(facts, input_size=1, static_size=facts["statics"], **given)
+        given = self.get_params(deep=False)
+        check_stack(self.cell, given)
         check_truncation(self.tbptt, self.bidirectional)
         if given.get("levels") is not None and self.tbptt is not None:
             raise ValueError(

@@ -82,10 +82,10 @@ class Conv1D(Layer):
         self, input_size, output_size, kernel_size, *, dilation=1,
         initializer="he_uniform", dtype="float32", random_state=None,
     ):  # fmt: skip
-        sizes = {"input_size": input_size, "output_size": output_size,
-                 "kernel_size": kernel_size, "dilation": dilation}  # fmt: skip
-        for name, value in sizes.items():
-            setattr(self, name, checked_size(name, value))
+        self.input_size = checked_size("input_size", input_size)
+        self.output_size = checked_size("output_size", output_size)
+        self.kernel_size = checked_size("kernel_size", kernel_size)
+        self.dilation = checked_size("dilation", dilation)
         if initializer not in ("he_uniform", "glorot_uniform"):
             raise ValueError(
                 'initializer: expected "he_uniform" or "glorot_uniform", '

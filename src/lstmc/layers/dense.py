@@ -50,16 +50,20 @@ class Dense(Layer):
         self.weight[:] = rng.uniform(-bound, bound, self.weight.shape)
         self.bias[:] = 0
 
+    def _parts(self, flat):
+        """Views (output_size, input_size) and (output_size,) of a flat array."""
+        end = self.output_size * self.input_size
+        return flat[:end].reshape(self.output_size, self.input_size), flat[end:]
+
     @property
     def weight(self):
         """View of the weights, (output_size, input_size)."""
-        end = self.output_size * self.input_size
-        return self.weights[:end].reshape(self.output_size, self.input_size)
+        return self._parts(self.weights)[0]
 
     @property
     def bias(self):
         """View of the biases, (output_size,)."""
-        return self.weights[self.output_size * self.input_size :]
+        return self._parts(self.weights)[1]
 
     @property
     def penalised(self):
@@ -97,13 +101,11 @@ class Dense(Layer):
         threads : int, default=0
             Number of threads; 0 leaves the choice to the library.
         """
-        o, m = self.output_size, self.input_size
-        zeros = np.zeros(m, self.dtype)
-        gradient[: o * m] = product(dy.T, tape.T, zeros, threads).ravel()
-        gradient[o * m :] = dy.sum(axis=0)
-        if not input_gradient:
-            return None
-        return product(dy, self.weight.T, zeros, threads)
+        x, dy = np.ascontiguousarray(tape), np.ascontiguousarray(dy)
+        dx = np.empty(x.shape, self.dtype) if input_gradient else None
+        dweight, dbias = self._parts(gradient)
+        _core.dense_backward(x, self.weight, dy, dx, dweight, dbias, threads)
+        return dx
 
 
 def product(x, weight, bias, threads=0):

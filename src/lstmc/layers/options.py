@@ -15,11 +15,11 @@ def check_options(facts, **options):
         ("input_size", 1), ("hidden_size", 1), ("num_layers", 1), ("num_heads", 1),
         ("block_size", 1), ("proj_size", 0), ("static_size", 0),
     ):  # fmt: skip
-        _check_integer(name, options[name], least)
+        check_integer(name, options[name], least)
     for name in ("dropout", "recurrent_dropout", "drop_connect"):
-        _check_share(name, options[name])
-    _check_choice("output_activation", options["output_activation"], OUTPUT_ACTIVATIONS)
-    _check_choice("gradient", options["gradient"], GRADIENTS)
+        check_share(name, options[name])
+    check_choice("output_activation", options["output_activation"], OUTPUT_ACTIVATIONS)
+    check_choice("gradient", options["gradient"], GRADIENTS)
     if options["num_heads"] > MOST_HEADS:
         raise ValueError(
             f"num_heads: expected at most {MOST_HEADS}, got {options['num_heads']}"
@@ -28,6 +28,7 @@ def check_options(facts, **options):
     if bias != "power_law" and (not isinstance(bias, Real) or isinstance(bias, bool)):
         raise ValueError(f'forget_bias: expected a number or "power_law", got {bias!r}')
     _check_cell(facts, options)
+    _check_shortcuts(options)
     if options["hidden_size"] % options["num_heads"]:
         raise ValueError(
             "num_heads: expected a divisor of hidden_size "
@@ -81,28 +82,42 @@ def _check_cell(facts, options):
         )
 
 
+def _check_shortcuts(options):
+    chosen = [name for name in ("residual", "highway") if options[name]]
+    if len(chosen) > 1:
+        raise ValueError("residual, highway: expected one of them at most, got both")
+    if chosen and options["num_layers"] < 2:
+        raise ValueError(
+            f"{chosen[0]}: expected num_layers of at least 2, since nothing goes past "
+            f"the first layer, got {options['num_layers']}"
+        )
+
+
 def checked_zoneout(zoneout):
     """The shares of h and of c as a pair, or ValueError."""
     pair = zoneout if isinstance(zoneout, (tuple, list)) else (zoneout, zoneout)
     if len(pair) != 2:
         raise ValueError(f"zoneout: expected a share, or two, got {zoneout!r}")
     for share in pair:
-        _check_share("zoneout", share)
+        check_share("zoneout", share)
     return float(pair[0]), float(pair[1])
 
 
-def _check_integer(name, value, least):
+def check_integer(name, value, least):
+    """Raise ValueError unless the value is an integer of at least that."""
     if isinstance(value, bool) or int(value) != value or value < least:
         raise ValueError(
             f"{name}: expected an integer of at least {least}, got {value!r}"
         )
 
 
-def _check_share(name, value):
+def check_share(name, value):
+    """Raise ValueError unless the value is a share of less than all."""
     if not 0 <= value < 1:
         raise ValueError(f"{name}: expected 0 <= {name} < 1, got {value!r}")
 
 
-def _check_choice(name, value, choices):
+def check_choice(name, value, choices):
+    """Raise ValueError unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name}: expected one of {choices}, got {value!r}")

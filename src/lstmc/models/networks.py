@@ -3,14 +3,19 @@
 An architecture registers here how its networks come out of a file.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .. import frame_network, highway_network
 from ..layers.stack import registry
+from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
 from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
 from ..lstm_fcn import LSTMFCN
 from ..network import POOLINGS, Network
+from ..pyramid import POOLINGS as CELL_POOLINGS
+from ..pyramid import Pyramid, check_sizes
 
 
 class Origin(NamedTuple):
@@ -79,6 +84,10 @@ def fewest_parameters(config):
     m, n, outputs, layers, projection, heads, features = (sizes[k] for k in names)
     if min(m, n, outputs, layers, heads) < 1 or min(projection, features) < 0:
         raise ValueError(f"expected sizes of at least 1, got {sizes}")
+    kinds = parse_cell(sizes["cell"])
+    if kinds:
+        blocks = fewest_of_blocks(kinds, n, heads)
+        return m * n + layers * blocks + n + outputs * n
     facts = registry()[sizes["cell"]][1]
     width = projection or n
     directions = 2 if sizes["bidirectional"] else 1
@@ -131,9 +140,58 @@ def fewest_of_lstm_fcn(config):
     )
     recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
     return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])
+def _pools_columns(config):
+    if config["pooling"] not in (*CELL_POOLINGS, "columns"):
+        raise ValueError(f"expected a pooling, got {config['pooling']!r}")
+    return config["pooling"] == "columns"
+
+
+def fewest_in_pyramid(config):
+    """What a `Pyramid` has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> config = {"hidden_size": [2], "block_size": [[1, 1]], "feedforward_size": []}
+    >>> fewest_in_pyramid(config | {"ndim": 2, "input_size": 1, "output_size": 3})
+    224
+    """
+    names = ("input_size", "output_size", "ndim")
+    m, outputs, dims = (config[name] for name in names)
+    lists = [config[name] for name in ("hidden_size", "feedforward_size")]
+    lists += config["block_size"]
+    numbers = [m, outputs, dims, *(n for part in lists for n in part)]
+    if any(type(n) is not int for n in numbers) or min(numbers) < 1:
+        raise ValueError(f"expected sizes of at least 1, got {numbers}")
+    sizes = check_sizes(
+        config["hidden_size"], config["block_size"], config["feedforward_size"], dims
+    )
+    total, width = 0, m
+    for k, (units, block) in enumerate(zip(sizes["hidden_size"], sizes["block_size"])):
+        width *= math.prod(block)
+        if k > 0:
+            between = sizes["feedforward_size"][k - 1]
+            total, width = total + width * between, between
+        total += 2**dims * (dims + 3) * units * (width + dims * units)
+        width = 2**dims * units
+    return total + outputs * width
+
+
+def _make_pyramid(config, tensors):
+    return Pyramid.from_parameters(config, tensors)
 
 
 NETWORKS = {
     "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
     LSTM_FCN: Origin(LSTMFCN.from_parameters, fewest_of_lstm_fcn, lambda config: False),
+    "highway": Origin(
+        highway_network.HighwayNetwork.from_parameters,
+        highway_network.fewest_parameters,
+        lambda config: False,
+    ),
+    "frames": Origin(
+        frame_network.FrameNetwork.from_parameters,
+        frame_network.fewest_parameters,
+        lambda config: True,
+    ),
+    "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
 }

@@ -1,0 +1,235 @@
+/* mlstm.h - what the files of the matrix memory share: sizes, the gates of a chunk. */
+#ifndef LSTMC_KERNELS_MLSTM_H
+#define LSTMC_KERNELS_MLSTM_H
+
+#include <string.h>
+
+#include "kernels.h"
+#include "matrix_memory.h"
+
+/* One head of one sample. A state is C^T in panels of d_v, (v_panels, d_k, PANEL), then
+ * n (k_width), then m. */
+typedef struct {
+    const lstmc_memory_call *call;
+    const lstmc_memory *of;
+    idx head, sample;
+    idx first, steps;     /* rows of the sample */
+    idx d_k, d_v;
+    idx k_panels, v_panels, k_width, v_width;
+    idx chunk;            /* steps of a chunk at most */
+    idx states;           /* reals of a state */
+    real scale;           /* of k */
+    real *tape;           /* (chunks, states); NULL: inference */
+    Poll *poll;
+} Memory;
+
+/* Logarithms are relative to m, weights are exponentials of them. (chunk) each. */
+typedef struct {
+    real *keep;  /* log of the share of what was there that a step keeps */
+    real *own;   /* log of the weight of a step's own input */
+    real *m, *floor; /* floor: exp(-m) */
+    real *first; /* weight that the chunk's initial state has at a step */
+    real *last;  /* weight that a step's input has at the chunk's end */
+    real *log_i, *log_f;
+} Gates;
+
+/* Below it a logarithm is that of nothing. */
+#define MASKED R(-1e30)
+
+Memory NAME(memory_sizes)(const lstmc_memory *);
+Gates NAME(lay_out_gates)(idx steps, Arena *);
+/* Of `steps` rows from row `t` of the sample; m0 before the first, m after the last. */
+real NAME(memory_gates)(const Memory *, idx t, idx steps, real m0, const Gates *);
+
+/* Sums of gradients at the logarithms of weights, X. (chunk) each: over what starts
+ * with an input, but its own step, which stands apart; over what ends with a step; dm:
+ * at m, where it is no mere reference. */
+typedef struct {
+    real *starting, *own, *ending, *dm;
+} GateSums;
+
+/* di and df of the rows; through: the sum of X over what crosses the chunk's end; dm:
+ * the gradient at m there. Returns that at m0. Uses up the gates. */
+double NAME(pull_memory_gates)(const Memory *, idx t, idx steps, real m0, const Gates *,
+                               const GateSums *, double through, double dm);
+
+/* Whether the calling thread's caller wants to go on. */
+int NAME(memory_goes_on)(const Memory *, double work);
+
+idx NAME(memory_forward_scratch)(const Memory *, Arena *);
+idx NAME(memory_backward_scratch)(const Memory *, Arena *);
+void NAME(memory_forward)(const Memory *, real *state, int zero, void *scratch);
+void NAME(memory_backward)(const Memory *, void *scratch);
+/* All steps of the sample, one by one. */
+void NAME(memory_recurrent)(const Memory *, real *state, void *scratch);
+void NAME(memory_step)(const lstmc_memory_call *, int threads, void *state);
+void NAME(memory_move)(const lstmc_memory_call *, void *state, int load);
+/* A packed state from or to arrays C, n, m of one head; NULL: zeros. */
+void NAME(load_state)(const Memory *, const real *c, const real *n, const real *m,
+                      real *state);
+void NAME(store_state)(const Memory *, const real *state, real *c, real *n, real *m);
+/* n rows of a head of h, divided already, through the output gate. */
+void NAME(memory_gate)(const Memory *, idx row, idx rows);
+/* dH of the memory (v_width) from that of what the output gate left, and the gate's. */
+void NAME(pull_memory_gate)(const Memory *, idx row, real *dh);
+
+/* The row `t` of the sample, where this head's part of it starts. */
+ALWAYS_INLINE real *row_of(const Memory *s, lstmc_rows rows, idx t, idx width)
+{
+    return (real *)rows.at + (s->first + t) * rows.row + s->head * width;
+}
+
+ALWAYS_INLINE real *n_of(const Memory *s, real *state)
+{
+    return state + s->v_width * s->d_k;
+}
+
+ALWAYS_INLINE real *m_of(const Memory *s, real *state)
+{
+    return n_of(s, state) + s->k_width;
+}
+
+ALWAYS_INLINE idx whole(idx n) { return panels_of(n) * PANEL; }
+
+ALWAYS_INLINE real dot(const real *x, const real *y, idx n)
+{
+    vec sum = splat(0);
+    idx j = 0;
+    for (; j + LANES <= n; j += LANES)
+        sum += *(const loose *)(x + j) * *(const loose *)(y + j);
+    real out = 0;
+    for (idx k = 0; k < LANES; ++k)
+        out += sum[k];
+    for (; j < n; ++j)
+        out += x[j] * y[j];
+    return out;
+}
+
+/* exp(x), 0 where that is nothing. */
+ALWAYS_INLINE vec weight_of(vec x)
+{
+    return choose(x < splat(-EXP_MAX), splat(0), exp_(x));
+}
+
+/* The logarithms of the weights of all inputs so far at the next step, t. */
+ALWAYS_INLINE void next_row(real *log_weight, const Gates *gates, idx t)
+{
+    for (idx j = 0; j < t; j += LANES)
+        *(vec *)(log_weight + j) += gates->keep[t];
+    log_weight[t] = gates->own[t];
+}
+
+ALWAYS_INLINE real sum_of(vec x)
+{
+    real sum = 0;
+    for (idx j = 0; j < LANES; ++j)
+        sum += x[j];
+    return sum;
+}
+
+/* A B for rows of A, of `depth`, with panels of B; C's panels lie side by side. */
+ALWAYS_INLINE void multiply(const real *a, idx a_row, idx rows, const real *b,
+                            idx b_panel, idx panels, idx depth, real *c, idx c_row)
+{
+    NAME(product)(&(Product){.rows = rows,
+                             .panels = panels,
+                             .groups = 1,
+                             .a = a,
+                             .a_row = a_row,
+                             .runs = 1,
+                             .run = depth,
+                             .b = b,
+                             .b_panel = b_panel,
+                             .start = no_start(),
+                             .c = c,
+                             .c_panel = PANEL,
+                             .c_row = c_row});
+}
+
+/* Rows of n reals, as panels of columns: (panels of n, height, PANEL), the rest zero.
+ */
+ALWAYS_INLINE void pack_columns(const real *from, idx row, idx rows, idx n, real *to,
+                                idx height, real scale)
+{
+    for (idx p = 0; p < panels_of(n); ++p) {
+        const idx width = min_idx(PANEL, n - p * PANEL);
+        real *out = to + p * height * PANEL;
+        for (idx t = 0; t < rows; ++t, out += PANEL) {
+            const real *in = from + t * row + p * PANEL;
+            if (width == PANEL) {
+                for (idx j = 0; j < PANEL; j += LANES)
+                    *(vec *)(out + j) = scale * *(const loose *)(in + j);
+                continue;
+            }
+            for (idx j = 0; j < PANEL; ++j)
+                out[j] = j < width ? scale * in[j] : 0;
+        }
+    }
+}
+
+/* A whole panel in one go. */
+ALWAYS_INLINE void copy(const real *from, real *to, idx n)
+{
+    if (n == PANEL)
+        memcpy(to, from, PANEL * sizeof(real));
+    else
+        memcpy(to, from, (size_t)n * sizeof(real));
+}
+
+/* Rows of n reals, as panels of rows: (panels of rows, height, PANEL), the first n of
+ * that height, and zero where there are no rows. */
+ALWAYS_INLINE void pack_rows(const real *from, idx row, idx rows, idx n, real *to,
+                             idx height, real scale)
+{
+    for (idx t = 0; t < rows; t += PANEL, to += height * PANEL) {
+        const idx own = min_idx(PANEL, rows - t);
+        const real *in = from + t * row;
+        idx j = 0;
+        for (; own == PANEL && j + PANEL <= n; j += PANEL)
+            for (idx k = 0; k < PANEL; ++k)
+                EACH (i, PANEL)
+                    to[(j + i) * PANEL + k] = scale * in[k * row + j + i];
+        for (; j < n; ++j)
+            for (idx k = 0; k < PANEL; ++k)
+                to[j * PANEL + k] = k < own ? scale * in[k * row + j] : 0;
+    }
+}
+
+/* Rows of n reals, as blocks for outer_product: (blocks of n, rows, TILE_ROWS). weight
+ * of each row, or NULL. */
+ALWAYS_INLINE void pack_blocks(const real *from, idx row, idx rows, idx n,
+                               const real *weight, real *to)
+{
+    for (idx first = 0; first < n; first += TILE_ROWS) {
+        const idx width = min_idx(TILE_ROWS, n - first);
+        const real *in = from + first;
+        for (idx t = 0; t < rows; ++t, in += row, to += TILE_ROWS) {
+            if (width == TILE_ROWS)
+                memcpy(to, in, TILE_ROWS * sizeof(real));
+            else
+                for (idx j = 0; j < TILE_ROWS; ++j)
+                    to[j] = j < width ? in[j] : 0;
+            const real w = weight ? weight[t] : 1;
+            EACH (j, TILE_ROWS)
+                to[j] = weight ? w * to[j] : to[j];
+        }
+    }
+}
+
+/* Reals of such blocks. */
+ALWAYS_INLINE idx blocks_size(idx n, idx rows)
+{
+    return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * rows;
+}
+
+/* Rows that go through a chunk together: few, since they see the inputs after the first
+ * of them, with weight 0. */
+#define STRIP 24
+
+/* Operations of a strip that sees so many inputs. */
+ALWAYS_INLINE double strip_work(const Memory *s, idx seen)
+{
+    return 2.0 * STRIP * (double)(seen + s->d_k) * (double)(s->d_k + s->d_v);
+}
+
+#endif
