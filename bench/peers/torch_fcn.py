@@ -73,8 +73,7 @@ def build(case, problem, variant):
     model = _model(case, problem, DROPOUT)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     pieces = [
-        (torch.from_numpy(x)[:, None], torch.from_numpy(y))
-        for x, y in batches(problem)
+        (torch.from_numpy(x)[:, None], torch.from_numpy(y)) for x, y in batches(problem)
     ]
 
     def step():

@@ -111,9 +111,7 @@ class Schedule:
     SMALLEST = 1e-6  # as in MLPClassifier
     BETTER = 1e-4  # of the loss, as in Keras
 
-    def __init__(
-        self, kind, initial, power_t, *, factor=0.5, patience=10, lowest=0.0
-    ):
+    def __init__(self, kind, initial, power_t, *, factor=0.5, patience=10, lowest=0.0):
         self.kind, self.initial, self.power_t = kind, initial, power_t
         self.factor, self.patience, self.lowest = factor, patience, lowest
         self.learning_rate = initial

@@ -323,9 +323,7 @@ validation_scores_, validation_loss_curve_, best_validation_score_
 
     def _check_parameters(self):
         check_parameters(self)
-        check_architecture(
-            self.filters, self.kernel_sizes, self.cell, self.attention
-        )
+        check_architecture(self.filters, self.kernel_sizes, self.cell, self.attention)
 
     def _read_input(self, X, *, reset, allow_empty=False):
         """Return ``X`` as Sequences of the type that the network has or will have."""

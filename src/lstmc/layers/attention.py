@@ -12,8 +12,8 @@ from .. import _core
 from ..initializers import glorot_uniform, orthogonal
 from ..sequences import Sequences, as_sequences
 from .dense import product
-from .layer import Layer, aligned, checked_dtype
 from .forms import in_form_of
+from .layer import Layer, aligned, checked_dtype
 
 States = tuple[np.ndarray, np.ndarray]
 
@@ -104,9 +104,7 @@ class AttentionLSTM(Layer):
     }
     state_names = ("h", "c")
 
-    def __init__(
-        self, input_size, hidden_size, *, dtype="float32", random_state=None
-    ):
+    def __init__(self, input_size, hidden_size, *, dtype="float32", random_state=None):
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 1:
                 raise ValueError(f"{name}: expected at least 1, got {size}")

@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import _core
 from ..sequences import as_sequences
-from .layer import Layer, aligned, checked_dtype
 from .forms import in_form_of
+from .layer import Layer, aligned, checked_dtype
 
 
 class GlobalAveragePooling(Layer):

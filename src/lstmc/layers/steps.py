@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from ..sequences import as_sequences
@@ -19,6 +21,18 @@ class StepLayer(Layer):
 
     input_size: int
     output_size: int
+
+    @abstractmethod
+    def apply(self, x, *, threads=0):
+        """Outputs (sum T, output_size) of Sequences."""
+
+    @abstractmethod
+    def record(self, x, *, threads=0):
+        """Outputs in training, and a tape for `pull`."""
+
+    @abstractmethod
+    def pull(self, tape, dy, gradient, *, input_gradient=True, threads=0):
+        """Overwrite ``gradient``; return that of the inputs, or None."""
 
     def __call__(self, X, *, threads=0):
         """Run for inference; const, from any number of Python threads at once.

@@ -64,8 +64,10 @@ class SeriesInput(SequenceInput):
 
     kind = "series"
 
-    def read(self, X, network):
+    def read(self, X, network, *, time=None, static=None):
         """Return ``X`` as Sequences of the network's type, and no keywords."""
+        if time is not None or static is not None:
+            raise ValueError("time, static: expected None, got arrays")
         return self._sequences(X, network), {}
 
 

@@ -140,6 +140,8 @@ def fewest_of_lstm_fcn(config):
     )
     recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
     return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])
+
+
 def _pools_columns(config):
     if config["pooling"] not in (*CELL_POOLINGS, "columns"):
         raise ValueError(f"expected a pooling, got {config['pooling']!r}")
