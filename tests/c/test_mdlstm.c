@@ -1,4 +1,4 @@
-/* test_mdlstm.c - sweeps over images against a walk over their cells; back; refusals. */
+/* test_mdlstm.c - sweeps over images against a walk over cells; back; refusals. */
 #include <math.h>
 #include <string.h>
 
