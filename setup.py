@@ -62,14 +62,7 @@ def link_args(toolchain):
 class BuildPy(build_py):
     """Put the public headers into the wheel, as lstmc/include/lstmc.h and beside it."""
 
-    HEADERS = (
-        "lstmc.h",
-        "lstmc_blocks.h",
-        "lstmc_decode.h",
-        "lstmc_dense.h",
-        "lstmc_mlstm.h",
-        "lstmc_rowwise.h",
-    )
+    HEADERS = sorted(path.name for path in Path("csrc/include").glob("*.h"))
 
     def run(self):
         super().run()

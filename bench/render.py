@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import mlstm, tables
+from bench import fcn, highway, mdlstm, mlstm, tables, xlstm_stack
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -32,8 +32,12 @@ BLOCKS = {
     "loops": (["cells"], tables.against_loops),
     "slstm": (["slstm"], tables.grid),
     "mlstm": (["mlstm"], mlstm.table),
+    "xlstm": (["xlstm"], xlstm_stack.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "mdlstm": (["mdlstm"], mdlstm.table),
+    "highway": (["highway"], highway.table),
+    "fcn": (["fcn"], fcn.table),
     "limits": (["limits", "speed"], tables.limits),
 }
 

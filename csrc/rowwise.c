@@ -17,7 +17,8 @@ static int check_sizes(int dtype, int threads, ptrdiff_t rows, ptrdiff_t width,
         return LSTMC_BAD_DTYPE;
     if (threads < 0 || rows < 0 || width < 1)
         return LSTMC_BAD_SIZE;
-    if ((double)rows * (double)width * (double)widest * 64 > (double)(PTRDIFF_MAX / 2))
+    if (((double)rows + 64) * (double)width * (double)widest * 64 >
+        (double)(PTRDIFF_MAX / 2))
         return LSTMC_TOO_LARGE;
     return LSTMC_OK;
 }
@@ -37,6 +38,11 @@ static int any_missing(const void *const *arrays, int count)
         if (any_missing(arrays_, (int)(sizeof arrays_ / sizeof *arrays_))) \
             return LSTMC_NULL_ARRAY;                                       \
     } while (0)
+
+static size_t size_of(int dtype)
+{
+    return dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
+}
 
 static ptrdiff_t blocks_of(ptrdiff_t rows)
 {
@@ -60,6 +66,38 @@ static void share(RowJob *job, ptrdiff_t jobs, const void *call, int wanted,
     else
         share_out(jobs, taken < jobs ? taken : (int)jobs, job, (void *)call);
     give_threads(taken);
+}
+
+/* Sums of weights: rows in at most so many blocks, of no fewer than so many. */
+#define MOST_BLOCKS 64
+#define FEWEST_ROWS 128
+
+/* A job over all rows that leaves `size` sums, which *total then points to in memory
+ * that the caller gives back. */
+static int sum_up(RowJob *job, const void *call, int dtype, int wanted, ptrdiff_t rows,
+                  ptrdiff_t width, double each, ptrdiff_t size, char **total)
+{
+    ptrdiff_t block = (rows + MOST_BLOCKS - 1) / MOST_BLOCKS;
+    if (block < FEWEST_ROWS)
+        block = FEWEST_ROWS;
+    RowSums sums = {.call = call, .rows = block, .size = size};
+    sums.blocks = rows > 0 ? (rows + block - 1) / block : 1;
+    sums.sums = take_memory((size_t)(sums.blocks * size) * size_of(dtype));
+    *total = sums.sums;
+    if (!sums.sums)
+        return LSTMC_NO_MEMORY;
+    share(job, sums.blocks, &sums, wanted, (double)rows, (double)width, each);
+    share(rows_of(dtype)->add_blocks, lines_of(dtype, size), &sums, wanted,
+          (double)sums.blocks, (double)size, 1);
+    return LSTMC_OK;
+}
+
+/* The next of the total: so many reals. */
+static void copy_out(char **total, void *to, ptrdiff_t count, int dtype)
+{
+    const size_t bytes = (size_t)count * size_of(dtype);
+    memcpy(to, *total, bytes);
+    *total += bytes;
 }
 
 static int check_norm(const lstmc_norm *c)
@@ -89,12 +127,12 @@ int lstmc_norm_backward(const lstmc_norm *c)
     NEED(c->dw);
     if (c->rows > 0)
         NEED(c->dy, c->dx);
-    const RowKernels *kernels = rows_of(c->dtype);
-    if (c->rows > 0)
-        share(kernels->norm_backward, blocks_of(c->rows), c, c->threads,
-              (double)c->rows, (double)c->width, 12);
-    share(kernels->norm_weights, lines_of(c->dtype, c->width), c, c->threads,
-          (double)c->rows, (double)c->width, 8);
+    char *memory;
+    CHECK(sum_up(rows_of(c->dtype)->norm_backward, c, c->dtype, c->threads, c->rows,
+                 c->width, 20, c->width, &memory));
+    char *total = memory;
+    copy_out(&total, c->dw, c->width, c->dtype);
+    give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -123,7 +161,7 @@ static int check_causal(const lstmc_causal *c)
 static void keep_past(const lstmc_causal *c, ptrdiff_t sample)
 {
     const ptrdiff_t past = LSTMC_TAPS - 1;
-    const size_t size = c->dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
+    const size_t size = size_of(c->dtype);
     const size_t row = (size_t)c->width * size;
     const ptrdiff_t first = c->offsets[sample];
     for (ptrdiff_t k = 0; k < past; ++k) {
@@ -171,10 +209,10 @@ int lstmc_causal_backward(const lstmc_causal *c)
 
 static int check_mix(const lstmc_mix *c)
 {
-    CHECK(check_sizes(c->dtype, c->threads, c->rows, c->width, 3));
     if (c->heads < 1 || c->heads > c->width || c->width % LSTMC_MIXED ||
         c->x_row < c->width)
         return LSTMC_BAD_SIZE;
+    CHECK(check_sizes(c->dtype, c->threads, c->rows, c->width, 3 + c->heads));
     NEED(c->w[0], c->w[1], c->w[2], c->gates_w, c->gates_b);
     if (c->rows > 0)
         NEED(c->a, c->x, c->y[0], c->y[1], c->y[2]);
@@ -200,13 +238,17 @@ int lstmc_mix_backward(const lstmc_mix *c)
         NEED(c->dy[0], c->dy[1], c->dy[2], c->d_gates[0], c->d_gates[1], c->da, c->dx);
     if (c->dx_row < c->width)
         return LSTMC_BAD_SIZE;
-    const RowKernels *kernels = rows_of(c->dtype);
-    const double each = 40 + 12 * (double)c->heads;
-    if (c->rows > 0)
-        share(kernels->mix_backward, blocks_of(c->rows), c, c->threads, (double)c->rows,
-              (double)c->width, each);
-    share(kernels->mix_weights, lines_of(c->dtype, c->width), c, c->threads,
-          (double)c->rows, (double)c->width, each);
+    const ptrdiff_t map = LSTMC_MIXED * c->width, gates = 6 * c->heads * c->width;
+    char *memory;
+    CHECK(sum_up(rows_of(c->dtype)->mix_backward, c, c->dtype, c->threads, c->rows,
+                 c->width, 80 + 24 * (double)c->heads, 3 * map + gates + 2 * c->heads,
+                 &memory));
+    char *total = memory;
+    for (int part = 0; part < 3; ++part)
+        copy_out(&total, c->dw[part], map, c->dtype);
+    copy_out(&total, c->d_gates_w, gates, c->dtype);
+    copy_out(&total, c->d_gates_b, 2 * c->heads, c->dtype);
+    give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -240,8 +282,12 @@ int lstmc_gate_backward(const lstmc_gate *c)
         NEED(c->dy, c->dh, c->da, c->dz);
     if (c->dz_row < c->width)
         return LSTMC_BAD_SIZE;
-    share(rows_of(c->dtype)->gate_backward, lines_of(c->dtype, c->width), c, c->threads,
-          (double)c->rows, (double)c->width, 40);
+    char *memory;
+    CHECK(sum_up(rows_of(c->dtype)->gate_backward, c, c->dtype, c->threads, c->rows,
+                 c->width, 40, c->width, &memory));
+    char *total = memory;
+    copy_out(&total, c->d_skip, c->width, c->dtype);
+    give_memory(memory);
     return LSTMC_OK;
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples" / "proofs"
-FRAME = {"proof", "learner", "digits", "rounds"}
+FRAME = {"proof", "learner", "digits", "rounds", "prints"}
 PROOFS = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in FRAME)
 
 

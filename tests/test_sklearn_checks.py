@@ -8,9 +8,29 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import lstmc
-from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
+from lstmc import (
+    HighwayClassifier,
+    HighwayRegressor,
+    LSTMClassifier,
+    LSTMFCNClassifier,
+    LSTMRegressor,
+    LSTMTranscriber,
+)
 
-ESTIMATORS = [LSTMClassifier(), LSTMRegressor(), LSTMTranscriber()]
+# The paper's LSTM-FCN would take hours: narrower, in fewer and larger steps. Without
+# balanced class weights, which partial_fit cannot have.
+SMALL_FCN = LSTMFCNClassifier(
+    8, filters=(8, 8), kernel_sizes=(5, 3), max_iter=100, learning_rate_init=0.02,
+    norm_momentum=0.9, class_weight=None,
+)  # fmt: skip
+ESTIMATORS = [
+    LSTMClassifier(),
+    SMALL_FCN,
+    LSTMRegressor(),
+    LSTMTranscriber(),
+    HighwayClassifier(num_layers=5),
+    HighwayRegressor(num_layers=5),
+]
 # A transcriber is neither classifier nor regressor, so fewer checks concern it.
 FEWEST = {LSTMTranscriber: 49}
 # Its targets are sequences of labels: the checks give it tables of one column.

@@ -101,9 +101,10 @@ def test_words_that_are_no_cell(cell):
 # Another value for everything that blocks have no choice of.
 OTHER = {
     "bidirectional": True, "output_activation": "identity", "proj_size": 2,
-    "gradient": "truncated", "block_size": 2, "cell_bias": False, "variational": True,
-    "recurrent_dropout": 0.1, "zoneout": (0.0, 0.1), "drop_connect": 0.1,
-    "input_initializer": "zeros", "recurrent_initializer": "zeros", "forget_bias": 2.0,
+    "gradient": "truncated", "block_size": 2, "cell_bias": False, "residual": True,
+    "highway": True, "variational": True, "recurrent_dropout": 0.1,
+    "zoneout": (0.0, 0.1), "drop_connect": 0.1, "input_initializer": "zeros",
+    "recurrent_initializer": "zeros", "forget_bias": 2.0,
 }  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def test_what_else_is_refused():
     X, y = problem()
     with pytest.raises(ValueError, match="time: expected None with 'mlstm'"):
         small(cell="mlstm").fit(X, y, time=[np.ones(len(x)) for x in X])
-    with pytest.raises(ValueError, match="num_heads: expected a divisor .* 6, got 4"):
+    with pytest.raises(ValueError, match=r"num_heads: expected a divisor .* 6, got 4"):
         small(cell="xlstm[0:1]", num_heads=4).fit(X, y)
 
 

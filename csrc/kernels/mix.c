@@ -48,12 +48,32 @@ static void map_back(const real *w, const real *dy, real *dx, idx dx_row, int ad
     }
 }
 
-static real dot(const real *x, const real *w, idx width)
+/* Gates at once: as many sums in flight. */
+#define BESIDE 4
+
+/* `count` gates of a row, g and those behind it. */
+ALWAYS_INLINE void gate_row(const lstmc_mix *c, real *const *y, idx row, idx r, idx g,
+                            const int count)
 {
-    vec sum = {0};
-    EACH_LEFT(j, n, width)
-    sum += get(x + j, n) * get(w + j, n);
-    return sum_of(sum);
+    const idx width = c->width;
+    vec sum[BESIDE];
+    EACH (k, count)
+        sum[k] = splat(0);
+    for (int part = 0; part < 3; ++part) {
+        const real *x = y[part] + r * width;
+        const real *w = (const real *)c->gates_w + (3 * g + part) * width;
+        EACH_LEFT(j, n, width)
+        {
+            const vec in = get(x + j, n);
+            EACH (k, count)
+                sum[k] += in * get(w + 3 * k * width + j, n);
+        }
+    }
+    EACH (k, count) {
+        real *to = c->gates[(g + k) / c->heads];
+        to[row * c->heads + (g + k) % c->heads] =
+            ((const real *)c->gates_b)[g + k] + sum_of(sum[k]);
+    }
 }
 
 JOB(mix_forward)
@@ -71,90 +91,99 @@ JOB(mix_forward)
     map_rows(c->w[0], a, width, y[0], rows, width);
     map_rows(c->w[1], a, width, y[1], rows, width);
     map_rows(c->w[2], x, c->x_row, y[2], rows, width);
-    const real *w = c->gates_w, *b = c->gates_b;
-    for (idx r = 0; r < rows; ++r)
-        for (idx g = 0; g < 2 * heads; ++g) {
-            real gate = b[g];
-            EACH (part, 3)
-                gate += dot(y[part] + r * width, w + (3 * g + part) * width, width);
-            real *to = c->gates[g / heads];
-            to[(first + r) * heads + g % heads] = gate;
-        }
+    for (idx r = 0; r < rows; ++r) {
+        idx g = 0;
+        for (; g + BESIDE <= 2 * heads; g += BESIDE)
+            gate_row(c, y, first + r, r, g, BESIDE);
+        for (; g < 2 * heads; ++g)
+            gate_row(c, y, first + r, r, g, 1);
+    }
     restore_mode(mode);
 }
+
+/* What comes through the gates, onto the gradients of q, k and v. */
+static void add_gates(const lstmc_mix *c, idx first, idx rows, real *const *dy)
+{
+    for (idx r = 0; r < rows; ++r)
+        for (idx g = 0; g < 2 * c->heads; ++g) {
+            const real *d_gates = c->d_gates[g / c->heads];
+            const real d = d_gates[(first + r) * c->heads + g % c->heads];
+            for (int part = 0; part < 3; ++part) {
+                const real *w = (const real *)c->gates_w + (3 * g + part) * c->width;
+                EACH_LEFT(j, n, c->width)
+                put_sum(dy[part] + r * c->width + j, n, d * get(w + j, n));
+            }
+        }
+}
+
+/* dw += dy x' in blocks, of q, k or v. */
+static void add_blocks_of(const real *x, idx x_row, const real *dy, real *dw, idx rows,
+                          idx width)
+{
+    for (idx j = 0; j < width; j += MIXED, dw += MIXED * MIXED) {
+        four sum[MIXED];
+        EACH (o, MIXED)
+            sum[o] = get_four(dw + o * MIXED);
+        for (idx r = 0; r < rows; ++r) {
+            const four in = get_four(x + r * x_row + j);
+            EACH (o, MIXED)
+                sum[o] += dy[r * width + j + o] * in;
+        }
+        EACH (o, MIXED)
+            put_four(dw + o * MIXED, sum[o]);
+    }
+}
+
+/* The same of the weights of the gates, and of their biases behind them. */
+static void add_gate_weights(const lstmc_mix *c, idx first, idx rows, real *dw)
+{
+    const idx width = c->width, heads = c->heads;
+    real *db = dw + 6 * heads * width;
+    for (idx g = 0; g < 2 * heads; ++g) {
+        const real *d = (const real *)c->d_gates[g / heads] + first * heads + g % heads;
+        for (idx r = 0; r < rows; ++r)
+            db[g] += d[r * heads];
+        for (int part = 0; part < 3; ++part) {
+            const real *y = (const real *)c->y[part] + first * width;
+            real *to = dw + (3 * g + part) * width;
+            EACH_LEFT(j, n, width)
+            {
+                vec sum = get(to + j, n);
+                for (idx r = 0; r < rows; ++r)
+                    sum += d[r * heads] * get(y + r * width + j, n);
+                put(to + j, n, sum);
+            }
+        }
+    }
+}
+
+/* Rows of a block that are in the cache for all that is done with them. */
+#define FEW 16
 
 JOB(mix_backward)
 {
     (void)thread;
-    const lstmc_mix *c = call;
+    const RowSums *s = call;
+    const lstmc_mix *c = s->call;
     const FloatMode mode = flush_denormals();
-    const idx first = k * ROW_BLOCK, width = c->width, heads = c->heads;
-    const idx rows = min_idx(ROW_BLOCK, c->rows - first);
-    real *dy[3];
-    EACH (part, 3)
-        dy[part] = (real *)c->dy[part] + first * width;
-    for (idx r = 0; r < rows; ++r)
-        for (idx g = 0; g < 2 * heads; ++g) {
-            const real *d_gates = c->d_gates[g / heads];
-            const real d = d_gates[(first + r) * heads + g % heads];
-            for (int part = 0; part < 3; ++part) {
-                const real *w = (const real *)c->gates_w + (3 * g + part) * width;
-                EACH_LEFT(j, n, width)
-                put_sum(dy[part] + r * width + j, n, d * get(w + j, n));
-            }
-        }
-    real *da = (real *)c->da + first * width, *dx = (real *)c->dx + first * c->dx_row;
-    map_back(c->w[0], dy[0], da, width, 1, rows, width);
-    map_back(c->w[1], dy[1], da, width, 1, rows, width);
-    map_back(c->w[2], dy[2], dx, c->dx_row, 0, rows, width);
-    restore_mode(mode);
-}
-
-/* One block of W, over all rows. */
-static void block_gradient(const lstmc_mix *c, int part, idx j)
-{
-    const real *x = part < 2 ? c->a : c->x, *dy = c->dy[part];
-    const idx x_row = part < 2 ? c->width : c->x_row;
-    four sum[MIXED] = {{0}};
-    for (idx r = 0; r < c->rows; ++r) {
-        const four in = get_four(x + r * x_row + j);
-        EACH (o, MIXED)
-            sum[o] += dy[r * c->width + j + o] * in;
-    }
-    EACH (o, MIXED)
-        put_four((real *)c->dw[part] + j * MIXED + o * MIXED, sum[o]);
-}
-
-/* Columns of the gates' weights, over all rows. */
-static void gate_gradient(const lstmc_mix *c, int part, idx g, idx j, idx n)
-{
-    const real *y = c->y[part], *d_gates = c->d_gates[g / c->heads];
-    vec sum = {0};
-    for (idx r = 0; r < c->rows; ++r)
-        sum += d_gates[r * c->heads + g % c->heads] * get(y + r * c->width + j, n);
-    put((real *)c->d_gates_w + (3 * g + part) * c->width + j, n, sum);
-}
-
-/* A line of columns; the first also sums the gradients of the gates' biases. */
-JOB(mix_weights)
-{
-    (void)thread;
-    const lstmc_mix *c = call;
-    const FloatMode mode = flush_denormals();
-    const idx first = k * PANEL, end = min_idx(c->width, first + PANEL);
-    for (int part = 0; part < 3; ++part) {
-        for (idx j = first; j < end; j += MIXED)
-            block_gradient(c, part, j);
-        for (idx g = 0; g < 2 * c->heads; ++g)
-            for (idx j = first; j < end; j += LANES)
-                gate_gradient(c, part, g, j, end - j);
-    }
-    for (idx g = 0; k == 0 && g < 2 * c->heads; ++g) {
-        const real *d_gates = c->d_gates[g / c->heads];
-        real sum = 0;
-        for (idx r = 0; r < c->rows; ++r)
-            sum += d_gates[r * c->heads + g % c->heads];
-        ((real *)c->d_gates_b)[g] = sum;
+    const idx width = c->width;
+    const Block b = block_of(s, k, c->rows);
+    for (idx first = b.first; first < b.end; first += FEW) {
+        const idx rows = min_idx(FEW, b.end - first);
+        const real *a = (const real *)c->a + first * width;
+        const real *x = (const real *)c->x + first * c->x_row;
+        real *da = (real *)c->da + first * width, *dy[3];
+        real *dx = (real *)c->dx + first * c->dx_row;
+        EACH (part, 3)
+            dy[part] = (real *)c->dy[part] + first * width;
+        add_gates(c, first, rows, dy);
+        map_back(c->w[0], dy[0], da, width, 1, rows, width);
+        map_back(c->w[1], dy[1], da, width, 1, rows, width);
+        map_back(c->w[2], dy[2], dx, c->dx_row, 0, rows, width);
+        add_blocks_of(a, width, dy[0], b.sums, rows, width);
+        add_blocks_of(a, width, dy[1], b.sums + MIXED * width, rows, width);
+        add_blocks_of(x, c->x_row, dy[2], b.sums + 2 * MIXED * width, rows, width);
+        add_gate_weights(c, first, rows, b.sums + 3 * MIXED * width);
     }
     restore_mode(mode);
 }

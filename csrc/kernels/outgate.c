@@ -73,34 +73,30 @@ JOB(gate_forward)
     restore_mode(mode);
 }
 
-/* A vector of columns, over all rows. */
-static void gate_columns(const lstmc_gate *c, idx j, idx n)
-{
-    const vec skip = get((const real *)c->skip + j, n);
-    vec sum = {0};
-    for (idx r = 0; r < c->rows; ++r) {
-        const idx at = r * c->width + j;
-        const vec h = get((const real *)c->h + at, n);
-        const vec a = get((const real *)c->a + at, n);
-        const vec z = get((const real *)c->z + r * c->z_row + j, n), s = sigmoid(z);
-        const vec dy = get((const real *)c->dy + at, n), dh = dy * (z * s);
-        put((real *)c->dh + at, n, dh);
-        put((real *)c->da + at, n, dh * skip);
-        put((real *)c->dz + r * c->dz_row + j, n,
-            dy * (h + skip * a) * (s * (R(1) + z * (R(1) - s))));
-        sum += dh * a;
-    }
-    put((real *)c->d_skip + j, n, sum);
-}
-
 JOB(gate_backward)
 {
     (void)thread;
-    const lstmc_gate *c = call;
+    const RowSums *s = call;
+    const lstmc_gate *c = s->call;
     const FloatMode mode = flush_denormals();
-    const idx end = min_idx(c->width, (k + 1) * PANEL);
-    for (idx j = k * PANEL; j < end; j += LANES)
-        gate_columns(c, j, end - j);
+    const Block b = block_of(s, k, c->rows);
+    for (idx r = b.first; r < b.end; ++r) {
+        const idx at = r * c->width;
+        const real *h_in = (const real *)c->h + at, *a_in = (const real *)c->a + at;
+        const real *z_in = (const real *)c->z + r * c->z_row, *skips = c->skip;
+        const real *out = (const real *)c->dy + at;
+        real *dz = (real *)c->dz + r * c->dz_row;
+        EACH_LEFT(j, n, c->width)
+        {
+            const vec h = get(h_in + j, n), a = get(a_in + j, n);
+            const vec z = get(z_in + j, n), q = sigmoid(z), dy = get(out + j, n);
+            const vec skip = get(skips + j, n), dh = dy * (z * q);
+            put((real *)c->dh + at + j, n, dh);
+            put((real *)c->da + at + j, n, dh * skip);
+            put(dz + j, n, dy * (h + skip * a) * (q * (R(1) + z * (R(1) - q))));
+            put_sum(b.sums + j, n, dh * a);
+        }
+    }
     restore_mode(mode);
 }
 

@@ -74,46 +74,31 @@ JOB(norm_forward)
     restore_mode(mode);
 }
 
+/* dw += dy u of one group. */
+static void add_weights(const real *x, const real *saved, const real *dy, real *dw,
+                        idx width)
+{
+    const real mean = saved[0], r = saved[1];
+    EACH_LEFT(j, n, width)
+    put_sum(dw + j, n, get(dy + j, n) * ((get(x + j, n) - mean) * r));
+}
+
 JOB(norm_backward)
 {
     (void)thread;
-    const lstmc_norm *c = call;
+    const RowSums *s = call;
+    const lstmc_norm *c = s->call;
     const FloatMode mode = flush_denormals();
     const idx part = c->width / c->groups;
-    const idx end = min_idx(c->rows, (k + 1) * ROW_BLOCK);
-    for (idx r = k * ROW_BLOCK; r < end; ++r)
+    const Block b = block_of(s, k, c->rows);
+    for (idx r = b.first; r < b.end; ++r)
         for (idx g = 0; g < c->groups; ++g) {
             const idx at = r * c->width + g * part;
-            go_back(c, (const real *)c->x + at, (const real *)c->w + g * part,
-                    (const real *)c->saved + 2 * (r * c->groups + g),
-                    (const real *)c->dy + at, (real *)c->dx + at, part);
+            const real *x = (const real *)c->x + at, *dy = (const real *)c->dy + at;
+            const real *saved = (const real *)c->saved + 2 * (r * c->groups + g);
+            add_weights(x, saved, dy, b.sums + g * part, part);
+            go_back(c, x, (const real *)c->w + g * part, saved, dy, (real *)c->dx + at,
+                    part);
         }
-    restore_mode(mode);
-}
-
-/* A line of columns over all rows: dw = sum of dy u. */
-JOB(norm_weights)
-{
-    (void)thread;
-    const lstmc_norm *c = call;
-    const FloatMode mode = flush_denormals();
-    const idx part = c->width / c->groups, first = k * PANEL;
-    const idx count = min_idx(PANEL, c->width - first);
-    real sum[LINE / sizeof(real)] = {0};
-    for (idx r = 0; r < c->rows; ++r) {
-        const real *x = (const real *)c->x + r * c->width + first;
-        const real *dy = (const real *)c->dy + r * c->width + first;
-        const real *saved = (const real *)c->saved + 2 * r * c->groups;
-        if (c->groups == 1)
-            for (idx j = 0; j < count; ++j)
-                sum[j] += dy[j] * (x[j] - saved[0]) * saved[1];
-        else
-            for (idx j = 0; j < count; ++j) {
-                const real *own = saved + (first + j) / part * 2;
-                sum[j] += dy[j] * (x[j] - own[0]) * own[1];
-            }
-    }
-    for (idx j = 0; j < count; ++j)
-        ((real *)c->dw)[first + j] = sum[j];
     restore_mode(mode);
 }

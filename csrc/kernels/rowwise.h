@@ -42,20 +42,35 @@ ALWAYS_INLINE real sum_of(vec x)
 #define EACH_LEFT(j, n, width) \
     for (idx j = 0, n = (width); n > 0; j += LANES, n -= LANES)
 
-/* Jobs for share_out, over blocks of rows or over lines of columns. */
+/* The rows of a block, and its sums, zeros at first. */
+typedef struct {
+    idx first, end;
+    real *sums;
+} Block;
+
+ALWAYS_INLINE Block block_of(const RowSums *s, idx k, idx rows)
+{
+    const Block b = {k * s->rows, min_idx(rows, (k + 1) * s->rows),
+                     (real *)s->sums + k * s->size};
+    for (idx j = 0; j < s->size; ++j)
+        b.sums[j] = 0;
+    return b;
+}
+
+/* Jobs for share_out, over blocks of rows or over lines of columns; of backward most
+ * are given RowSums. */
 #define JOB(name) void NAME(name)(void *call, idx k, int thread)
 JOB(norm_forward);
 JOB(norm_backward);
-JOB(norm_weights);
 JOB(causal_forward);
 JOB(causal_backward);
 JOB(mix_forward);
 JOB(mix_backward);
-JOB(mix_weights);
 JOB(gate_forward);
 JOB(gate_backward);
 JOB(geglu_forward);
 JOB(geglu_backward);
+JOB(add_blocks);
 
 extern const RowKernels NAME(row_kernels);
 

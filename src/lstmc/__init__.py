@@ -6,16 +6,23 @@ Importing it imports NumPy alone; what needs more is loaded when first asked for
 from importlib import import_module
 
 from ._threads import set_num_threads
-from .config import cells, show_config
+from .config import architectures, cells, show_config
+from .images import Images
 from .sequences import Sequences
 
 __version__ = "0.1.0"
 
 # Where the names that are loaded on demand live.
 _LAZY = {
+    "ConvLSTMForecaster": "estimators",
+    "HighwayClassifier": "estimators",
+    "HighwayRegressor": "estimators",
     "LSTMClassifier": "estimators",
+    "LSTMFCNClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
+    "MDLSTMClassifier": "estimators",
+    "MDLSTMTranscriber": "estimators",
     "load": "models",
     "ModelFileError": "models",
     "DivergenceError": "training",
@@ -27,12 +34,20 @@ _LAZY = {
 }
 
 __all__ = [
+    "ConvLSTMForecaster",
     "DivergenceError",
+    "HighwayClassifier",
+    "HighwayRegressor",
+    "Images",
     "LSTMClassifier",
+    "LSTMFCNClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
+    "MDLSTMClassifier",
+    "MDLSTMTranscriber",
     "ModelFileError",
     "Sequences",
+    "architectures",
     "cells",
     "ctc",
     "datasets",

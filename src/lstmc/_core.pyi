@@ -300,6 +300,32 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
+def mdlstm_tape_size(
+    shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
+) -> int: ...
+def mdlstm_forward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray | None,
+    threads: int = 0,
+) -> None: ...
+def mdlstm_backward(
+    weights: np.ndarray,
+    shapes: np.ndarray,
+    directions: tuple[int, ...],
+    units: int,
+    x: np.ndarray,
+    y: np.ndarray,
+    tape: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 
 class Memory:
     stream_size: int
@@ -324,6 +350,59 @@ memory_backward: dict[str, Any]
 memory_step: dict[str, Any]
 memory_move: dict[str, Any]
 
+def moments(
+    x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
+) -> None: ...
+def batch_normalize(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    y: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def batch_normalize_back(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    precision: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_scale: np.ndarray,
+    d_bias: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def pool(
+    offsets: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int = 0
+) -> None: ...
+def pool_back(
+    offsets: np.ndarray, dy: np.ndarray, dx: np.ndarray, threads: int = 0
+) -> None: ...
+def attend(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def attend_back(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dh: np.ndarray | None,
+    d_after: tuple[np.ndarray, ...] | None,
+    out: tuple[np.ndarray, ...],
+    d_before: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
 def choose_target(name: str) -> None: ...
 def target() -> str: ...
 def targets() -> list[str]: ...
@@ -331,3 +410,71 @@ def set_threads(threads: int) -> None: ...
 def set_quota(cpus: int) -> None: ...
 def threads(wanted: int = 0) -> int: ...
 def has_openmp() -> bool: ...
+
+class Highway:
+    def __init__(
+        self, size: int, layers: int, gates: int, activation: int, float64: bool
+    ) -> None: ...
+    def tape_size(self, rows: int) -> int: ...
+    def forward(
+        self,
+        x: np.ndarray,
+        h: np.ndarray | None,
+        weights: np.ndarray,
+        y: np.ndarray,
+        tape: np.ndarray | None,
+        threads: int = 0,
+    ) -> None: ...
+    def backward(
+        self,
+        dy: np.ndarray,
+        weights: np.ndarray,
+        tape: np.ndarray,
+        dx: np.ndarray | None,
+        dh: np.ndarray | None,
+        gradient: np.ndarray,
+        threads: int = 0,
+    ) -> None: ...
+
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def film_takes(cell: int) -> bool: ...
+
+class Film:
+    pixels: int
+    sizes: tuple[int, int, int, int]
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        dilation: tuple[int, ...],
+        pixelwise: bool,
+    ) -> None: ...
+    def tape_size(self, frames: int) -> int: ...
+
+film_forward: dict[str, Any]  # by "float" or "double"
+film_backward: dict[str, Any]

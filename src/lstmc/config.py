@@ -57,6 +57,35 @@ def cells() -> list[dict]:
     return _core.cells()
 
 
+def architectures() -> list[dict]:
+    """The layers beside those that the cells make: what each computes.
+
+    Returns
+    -------
+    list of dict
+        For each layer:
+
+        name, title, equations, source : str
+            Source is the paper.
+        layer : str
+            Its class in `lstmc.layers`.
+
+    Examples
+    --------
+    >>> import lstmc
+    >>> "convlstm" in [row["name"] for row in lstmc.architectures()]
+    True
+    """
+    from . import layers
+
+    found = [(name, getattr(layers, name)) for name in layers.__all__]
+    return [
+        {"layer": name, **layer.about}
+        for name, layer in found
+        if hasattr(layer, "about")
+    ]
+
+
 def config() -> dict[str, str]:
     """What `show_config` prints, by label."""
     asked = os.environ.get("LSTMC_TARGET", "").strip()

@@ -18,6 +18,7 @@ from .layers.options import checked_zoneout
 from .layers.stack import Stack
 from .layers.stacks import make_stack
 from .layers.xlstm import XLSTM
+from .pooling import pool, pull_pool
 from .sequences import Sequences
 from .truncation import Truncated, check_truncation
 
@@ -26,8 +27,8 @@ POOLINGS = ("last", "mean", "max")  # and "steps": each step keeps its own logit
 # What the recurrent layers keep of their options; `Network.config` takes it from there.
 OPTIONS = (
     "cell", "num_layers", "bidirectional", "output_activation", "proj_size",
-    "num_heads", "static_size", "gradient", "block_size", "cell_bias", "dropout",
-    "variational", "recurrent_dropout", "zoneout", "drop_connect",
+    "num_heads", "static_size", "gradient", "block_size", "cell_bias", "residual",
+    "highway", "dropout", "variational", "recurrent_dropout", "zoneout", "drop_connect",
 )  # fmt: skip
 
 # Initial weights that are overwritten before anyone sees them.
@@ -68,8 +69,9 @@ class Network:
     output_size : int
         Number of logits.
     pooling : {"last", "mean", "max", "steps"}, default="last"
-        What the head sees: the final ``h`` of each direction, or the mean or
-        maximum of the outputs over the steps; a sequence of length 0 gives zeros.
+        What the head sees: the final ``h`` of each direction (the final output, if
+        something goes past the layers), or the mean or maximum of the outputs over
+        the steps; a sequence of length 0 gives zeros.
         "steps": the output of each step, which has logits of its own.
     dropout : float, default=0.0
         Share of units dropped in training, between the recurrent layers and
@@ -147,6 +149,15 @@ class Network:
         size = middle + self.head.n_weights
         self.bind(aligned(size, dtype), aligned(size, dtype))
 
+    @property
+    def _pooling(self):
+        """As in `pooling`: what goes past the top layer is in its outputs alone."""
+        options = self.config
+        ends = options["pooling"] == "last" and (
+            options["residual"] or options["highway"]
+        )
+        return "ends" if ends else options["pooling"]
+
     def bind(self, weights, gradient):
         """Gather the layers' weights in one buffer, each on its own cache line."""
         weights[:] = gradient[:] = 0
@@ -223,9 +234,10 @@ class Network:
         return x.with_values(out) if steps else out
 
     def _apply(self, x, extras, threads):
-        last = self.config["pooling"] == "last"
-        y, state = self.recurrent.apply(x, **extras, outputs=not last, threads=threads)
-        return self.head.apply(self._pool(x, y, state), threads=threads)
+        stack, outputs = self.recurrent, self._pooling != "last"
+        y, state = stack.apply(x, **extras, outputs=outputs, threads=threads)
+        pooled = pool(self._pooling, stack, x, y, state)
+        return self.head.apply(pooled, threads=threads)
 
     def loss_and_gradient(
         self,
@@ -283,13 +295,12 @@ class Network:
         check_truncation(tbptt, self.config["bidirectional"])
         way: Stack | XLSTM | Truncated = recurrent
         if tbptt is not None and tbptt < x.lengths.max(initial=0):
-            outputs = self.config["pooling"] != "last"
-            way = Truncated(recurrent, tbptt, outputs=outputs)
+            way = Truncated(recurrent, tbptt, outputs=self._pooling != "last")
         y, state, tape = way.record(
             x, time=time, static=static, dropout_key=dropout_key,
             checkpoint=checkpoint, threads=threads,
         )  # fmt: skip
-        pooled = self._pool(x, y, state)
+        pooled = pool(self._pooling, recurrent, x, y, state)
         features = pooled.copy() if rate else pooled
         if rate:
             _core.dropout(features.ravel(), rate, dropout_key[0] + 1, dropout_key[1])
@@ -307,9 +318,10 @@ class Network:
         if rate:
             seed, stream = tape.dropout_key
             _core.dropout(d_features.ravel(), rate, seed + 1, stream)
-        dy, dstate = self._pull_pool(
-            tape.x, tape.y, tape.state, tape.pooled, d_features
-        )
+        dy, dstate = pull_pool(
+            self._pooling, recurrent, tape.x, tape.y, tape.state, tape.pooled,
+            d_features,
+        )  # fmt: skip
         dx, _ = tape.way.pull(
             tape.recurrent, dy, dstate, self.gradient[self._parts[recurrent]],
             input_gradient=input_gradient, threads=threads,
@@ -329,43 +341,6 @@ class Network:
                 gradient[piece] += strength * weights[piece]
                 total += _core.squared_norm(weights[piece])
         return 0.5 * strength * total
-
-    def _pool(self, x, y, state):
-        """Return what the head sees, rows of what the recurrent stack puts out."""
-        if self.config["pooling"] == "last":
-            last = state[0][-self.recurrent.directions :]
-            return last[0] if len(last) == 1 else np.concatenate(last, axis=1)
-        if self.config["pooling"] == "steps":
-            return y
-        filled = x.lengths > 0
-        starts = x.offsets[:-1][filled]
-        pooled = np.zeros((len(x), y.shape[1]), y.dtype)
-        if len(starts) == 0:
-            return pooled
-        if self.config["pooling"] == "max":
-            pooled[filled] = np.maximum.reduceat(y, starts, axis=0)
-        else:
-            totals = np.add.reduceat(y, starts, axis=0)
-            pooled[filled] = totals / x.lengths[filled, None].astype(y.dtype)
-        return pooled
-
-    def _pull_pool(self, x, y, state, pooled, d_pooled):
-        """Return the gradients of the outputs and of the final states (or None)."""
-        if self.config["pooling"] == "last":
-            return None, self.recurrent.pull_last(state, d_pooled)
-        if self.config["pooling"] == "steps":
-            return d_pooled, None
-        if self.config["pooling"] == "mean":
-            share = d_pooled / np.maximum(x.lengths, 1)[:, None].astype(y.dtype)
-            return np.repeat(share, x.lengths, axis=0), None
-        # Steps that tie for the maximum share its gradient.
-        top = y == np.repeat(pooled, x.lengths, axis=0)
-        starts = x.offsets[:-1][x.lengths > 0]
-        share = d_pooled.copy()
-        if len(starts):
-            ties = np.add.reduceat(top, starts, axis=0, dtype=y.dtype)
-            share[x.lengths > 0] /= np.maximum(ties, 1)
-        return top * np.repeat(share, x.lengths, axis=0), None
 
 
 def whole_lines(size, dtype):

@@ -149,9 +149,11 @@ def merge(samples):
     """
     parts = [samples.x, samples.target, samples.time, samples.static]
     parts = [part for part in parts if part is not None]
-    copies: dict[tuple[bytes, ...], list[int]] = {}
+    copies: dict[tuple, list[int]] = {}
     for k, rows in enumerate(zip(*parts, strict=True)):
-        copies.setdefault(tuple(row.tobytes() for row in rows), []).append(k)
+        # Images of other sizes may have the same bytes.
+        key = (*(row.tobytes() for row in rows), *(np.shape(row) for row in rows))
+        copies.setdefault(key, []).append(k)
     groups = [copies[key] for key in sorted(copies)]
     weight = [math.fsum(samples.weight[group]) for group in groups]
     first = samples.take(np.array([group[0] for group in groups]))

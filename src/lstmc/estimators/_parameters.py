@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..initializers import BY_NAME
+from ..layers.highway import ACTIVATIONS, GATES
 from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..layers.xlstm import parse_cell
@@ -73,6 +74,28 @@ def _pair(rule):
     )
 
 
+# For rules of parameters that one estimator alone has.
+BOOL, integer_rule, real_rule, option_rule = _BOOL, _integer, _real, _options
+
+
+def sizes_rule():
+    """Of a tuple of sizes.
+
+    Examples
+    --------
+    >>> sizes_rule().passes((8, 5, 3)), sizes_rule().passes((8, 0))
+    (True, False)
+    """
+    return Rule(
+        lambda v: (
+            isinstance(v, list | tuple)
+            and len(v) > 0
+            and all(_is_int(k) and k >= 1 for k in v)
+        ),
+        "a tuple of ints in the range [1, inf)",
+    )
+
+
 RULES = {
     "hidden_size": _integer(1),
     "cell": _either(
@@ -88,6 +111,8 @@ RULES = {
     "block_size": _integer(1),
     "cell_bias": _BOOL,
     "gradient": _options(*GRADIENTS),
+    "residual": _BOOL,
+    "highway": _BOOL,
     "dropout": _real(0, 1),
     "variational": _BOOL,
     "recurrent_dropout": _real(0, 1),
@@ -95,6 +120,9 @@ RULES = {
     "drop_connect": _real(0, 1),
     "input_initializer": _options(*BY_NAME),
     "recurrent_initializer": _options(*BY_NAME),
+    "activation": _options(*ACTIVATIONS),
+    "gates": _options(*GATES),
+    "transform_bias": _real(-np.inf, closed="neither"),
     "forget_bias": _either(_real(-np.inf, closed="neither"), _options("power_law")),
     "solver": _options("adam", "sgd"),
     "alpha": _real(0),
@@ -124,18 +152,7 @@ RULES = {
     "class_weight": _either(
         _options("balanced"), Rule(lambda v: isinstance(v, dict), "a dict"), _NONE
     ),
-    "levels": _either(
-        _integer(1),
-        Rule(
-            lambda v: (
-                isinstance(v, list | tuple)
-                and len(v) > 0
-                and all(_is_int(k) and k >= 1 for k in v)
-            ),
-            "a tuple of ints in the range [1, inf)",
-        ),
-        _NONE,
-    ),
+    "levels": _either(_integer(1), sizes_rule(), _NONE),
     "label_smoothing": _real(0, 1),
     "on_infeasible": _options("raise", "skip"),
     "decoder": _options(*DECODERS),
@@ -176,7 +193,8 @@ def check_parameters(estimator):
     range [1, inf). Got 0 instead.
     """
     for name, value in estimator.get_params(deep=False).items():
-        rule = RULES.get(name)  # a subclass may add parameters of its own
+        # A subclass may add parameters, and rules, of its own.
+        rule = getattr(estimator, "_rules", RULES).get(name, RULES.get(name))
         if rule and not rule.passes(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "

@@ -13,8 +13,8 @@ from ._parameters import check_parameters, keep
 ARCHITECTURE = (
     "hidden_size", "cell", "num_layers", "bidirectional", "pooling",
     "output_activation", "proj_size", "num_heads", "block_size", "cell_bias",
-    "gradient", "dropout", "variational", "recurrent_dropout", "zoneout",
-    "drop_connect", "dtype",
+    "gradient", "residual", "highway", "dropout", "variational", "recurrent_dropout",
+    "zoneout", "drop_connect", "dtype",
 )  # fmt: skip
 INITIAL = ("input_initializer", "recurrent_initializer", "forget_bias")
 
@@ -27,7 +27,8 @@ class SequenceEstimator(TrainedEstimator):
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
         pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        block_size=1, cell_bias=True, gradient="full", residual=False, highway=False,
+        dropout=0.0, variational=False,
         recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
         input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
         forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",

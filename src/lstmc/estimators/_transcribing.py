@@ -5,18 +5,19 @@ from sklearn.utils.validation import check_is_fitted
 from ..metrics import label_error_rate
 from ._transcripts import TranscriptTargets
 
-# Arguments of ctc.prefix_beam by our names; `alpha` is the penalty's here.
-BEAM = {
-    "beam_size": "beam_size", "language_model": "language_model",
-    "language_weight": "alpha", "label_bonus": "beta", "lexicon": "lexicon",
-    "hotwords": "hotwords",
-}  # fmt: skip
-
 
 class Transcribing(TranscriptTargets):
-    """What a transcriber answers once it is fitted."""
+    """What a transcriber of sequences answers once it is fitted."""
 
-    decoder: str
+    hidden_size: int
+
+    def _sizes(self):
+        """Units of each layer and direction; with levels a list."""
+        if self.levels is None:
+            return self.hidden_size
+        if isinstance(self.levels, tuple | list):
+            return [*map(int, self.levels)]
+        return [self.hidden_size] * self.levels
 
     def predict(self, X, *, time=None, static=None):
         """Transcribe each sequence.
@@ -151,10 +152,3 @@ class Transcribing(TranscriptTargets):
         """
         check_is_fitted(self, "model_")
         return self.model_.stream(static=static)
-
-    def _decoding(self):
-        """The decoder and its options, as the model takes them."""
-        options = {"decoder": self.decoder}
-        if self.decoder == "prefix_beam":
-            options |= {name: getattr(self, own) for own, name in BEAM.items()}
-        return options

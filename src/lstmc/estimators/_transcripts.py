@@ -11,28 +11,30 @@ from ..ctc._data import count_needed
 from ..ctc._loss import label_factors, list_infeasible
 from ..labels import Labels
 from ..losses import make_ctc
+from ..models import TranscriberModel
 from ..models.alphabet import Alphabet
-from ._sequence import SequenceEstimator
+from ._base import TrainedEstimator
+
+# Arguments of ctc.prefix_beam by our names; `alpha` is the penalty's here.
+BEAM = {
+    "beam_size": "beam_size", "language_model": "language_model",
+    "language_weight": "alpha", "label_bonus": "beta", "lexicon": "lexicon",
+    "hotwords": "hotwords",
+}  # fmt: skip
 
 
-class TranscriptTargets(SequenceEstimator):
-    """What a transcriber learns from: its targets, its units and its loss."""
+class TranscriptTargets(TrainedEstimator):
+    """What a transcriber adds to `TrainedEstimator`: its targets and its loss."""
+
+    _model_type = TranscriberModel
+    decoder: str
 
     class_weight: Any
-    levels: int | tuple[int, ...] | None
+    levels: Any  # int, tuple of int, or None
     label_smoothing: float
     on_infeasible: str
-    hidden_size: int
     classes_: Any
     n_outputs_: Any
-
-    def _sizes(self):
-        """Units of each layer and direction; with levels a list."""
-        if self.levels is None:
-            return self.hidden_size
-        if isinstance(self.levels, tuple | list):
-            return [*map(int, self.levels)]
-        return [self.hidden_size] * self.levels
 
     def _read_target(self, y, x, *, reset, classes):
         """Return the numbers of the labels, as Labels of all levels."""
@@ -66,7 +68,7 @@ class TranscriptTargets(SequenceEstimator):
         """Return the targets of each level by what errors call them."""
         if self.levels is None:
             return {"y": y if hasattr(y, "__len__") else np.asarray(y)}
-        count = len(self._sizes())
+        count = self.levels if np.ndim(self.levels) == 0 else len(self.levels)
         if isinstance(y, tuple):
             found = [*y]
         else:
@@ -90,18 +92,23 @@ class TranscriptTargets(SequenceEstimator):
 
     def _weigh_targets(self, x, y, weight):
         """Return the weights with those of labels; 0 for what is to be skipped."""
+        frames = self._frames(x)
         for level, labels in enumerate(y.levels):
             needed = count_needed(*labels)
-            short = x.lengths < needed
+            short = frames.lengths < needed
             if not short.any():
                 continue
             name = "y" if self.levels is None else f"y of level {level}"
-            said = list_infeasible(x, needed, short).replace("labels", name, 1)
+            said = list_infeasible(frames, needed, short).replace("labels", name, 1)
             if self.on_infeasible == "raise" or short.all():
                 raise ValueError(said)
             warnings.warn(f"skipped: {said}", UserWarning, stacklevel=5)
             weight = np.where(short, 0.0, weight)
         return weight * self._label_factors(y, weight)
+
+    def _frames(self, x):
+        """Return what has as many steps as each sample has outputs."""
+        return x
 
     def _label_factors(self, y, weight):
         """Return the mean weight of each sample's labels, at the top level."""
@@ -127,3 +134,24 @@ class TranscriptTargets(SequenceEstimator):
 
     def _out_activation(self):
         return "softmax"
+
+    def _make_model(self, network):
+        return TranscriberModel(network, self._input(), self._alphabets)
+
+    def _adopt(self, model):
+        self.classes_, self.blank_ = model.classes_, model.blank_
+        self._alphabets = model.alphabets
+
+    def _decoding(self):
+        """The decoder and its options, as the model takes them."""
+        options = {"decoder": self.decoder}
+        if self.decoder == "prefix_beam":
+            options |= {name: getattr(self, own) for own, name in BEAM.items()}
+        return options
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags

@@ -40,6 +40,11 @@ class LSTMClassifier(ClassTargets, SequenceEstimator):
     gradient : {"full", "truncated"}, default="full"
         Whether gradients go from a step to the one before through the recurrent
         weights, or through the inner states alone, as in [1]_.
+    residual : bool, default=False
+        Whether each layer but the first adds its input to its output.
+    highway : bool, default=False
+        Whether each layer but the first has a gate between its output and its input;
+        see `lstmc.layers.Recurrent`.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.
@@ -183,7 +188,8 @@ class LSTMClassifier(ClassTargets, SequenceEstimator):
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=False,
         pooling="last", output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        block_size=1, cell_bias=True, gradient="full", residual=False, highway=False,
+        dropout=0.0, variational=False,
         recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
         input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
         forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",

@@ -41,6 +41,11 @@ class LSTMRegressor(NumberTargets, SequenceEstimator):
     gradient : {"full", "truncated"}, default="full"
         Whether gradients go from a step to the one before through the recurrent
         weights, or through the inner states alone, as in [1]_.
+    residual : bool, default=False
+        Whether each layer but the first adds its input to its output.
+    highway : bool, default=False
+        Whether each layer but the first has a gate between its output and its input;
+        see `lstmc.layers.Recurrent`.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.

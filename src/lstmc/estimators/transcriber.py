@@ -1,12 +1,11 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
-from ..models import TranscriberModel
 from ._parameters import keep
-from ._sequence import arguments
+from ._sequence import SequenceEstimator, arguments
 from ._transcribing import Transcribing
 
 
-class LSTMTranscriber(Transcribing):
+class LSTMTranscriber(Transcribing, SequenceEstimator):
     """Transcriber: learns labels without their times, by the loss of [1]_.
 
     Each frame of X gets a probability of each label and of a blank, "nothing here";
@@ -46,6 +45,11 @@ class LSTMTranscriber(Transcribing):
     gradient : {"full", "truncated"}, default="full"
         Whether gradients go from a step to the one before through the recurrent
         weights, or through the inner states alone, as in [2]_.
+    residual : bool, default=False
+        Whether each layer but the first adds its input to its output.
+    highway : bool, default=False
+        Whether each layer but the first has a gate between its output and its input;
+        see `lstmc.layers.Recurrent`.
     dropout : float, default=0.0
         Share of units, in [0, 1), dropped while fitting: between the recurrent
         layers and before the output layer.
@@ -220,13 +224,13 @@ class LSTMTranscriber(Transcribing):
     True
     """
 
-    _model_type = TranscriberModel
     pooling = "steps"  # no choice: each frame has its outputs
 
     def __init__(
         self, hidden_size=64, *, cell="lstm", num_layers=1, bidirectional=True,
         levels=None, output_activation="tanh", proj_size=0, num_heads=1,
-        block_size=1, cell_bias=True, gradient="full", dropout=0.0, variational=False,
+        block_size=1, cell_bias=True, gradient="full", residual=False, highway=False,
+        dropout=0.0, variational=False,
         recurrent_dropout=0.0, zoneout=0.0, drop_connect=0.0,
         input_initializer="glorot_uniform", recurrent_initializer="orthogonal",
         forget_bias=1.0, solver="adam", alpha=0.0, batch_size="auto",
@@ -271,19 +275,8 @@ class LSTMTranscriber(Transcribing):
         given = arguments(X, y, sample_weight, time, static)
         return self._partial_fit(given, classes=classes)
 
-    def _make_model(self, network):
-        return TranscriberModel(network, self._input(), self._alphabets)
-
     def _adopt(self, model):
-        self.classes_, self.blank_ = model.classes_, model.blank_
-        self._alphabets = model.alphabets
+        super()._adopt(model)
         units = model.network.config["hidden_size"]
         if isinstance(units, list):
             self.hidden_size, self.levels = units[0], tuple(units)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        return tags

@@ -59,7 +59,7 @@ class BlockStack(Composite):
     bidirectional, directions, timed = False, 1, False
     output_activation, proj_size, static_size = "tanh", 0, 0
     gradient, block_size, cell_bias = "full", 1, True
-    variational, recurrent_dropout = False, 0.0
+    residual, highway, variational, recurrent_dropout = False, False, False, 0.0
     zoneout, drop_connect = (0.0, 0.0), 0.0
 
     def __init__(self, embed, blocks, norm, dtype):

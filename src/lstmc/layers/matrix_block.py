@@ -153,11 +153,11 @@ class MatrixBlock(Flat):
         """Overwrite ``gradient``; return (dx, gradient at the initial states)."""
         t, w, g, e = tape, self._views, self.views(gradient), self.inner
         d_after, d_memory = (None, None) if dstate is None else (dstate[0], dstate[1:])
-        dout = dy
+        d_out = dy
         if self.dropout:
-            dout = dy.copy()
-            _core.dropout(dout.ravel(), self.dropout, *t.key)
-        d_gated = rowwise.pull_linear(t.gated, w["down"], dout, g["down"], threads)
+            d_out = dy.copy()
+            _core.dropout(d_out.ravel(), self.dropout, *t.key)
+        d_gated = rowwise.pull_linear(t.gated, w["down"], d_out, g["down"], threads)
         d_up = np.empty_like(t.up)
         d_normed, da = rowwise.pull_gate(
             t.head_normed, t.a, w["skip"], t.up[:, e:], d_gated, d_up[:, e:], g["skip"],

@@ -28,6 +28,7 @@ def check_options(facts, **options):
     if bias != "power_law" and (not isinstance(bias, Real) or isinstance(bias, bool)):
         raise ValueError(f'forget_bias: expected a number or "power_law", got {bias!r}')
     _check_cell(facts, options)
+    _check_shortcuts(options)
     if options["hidden_size"] % options["num_heads"]:
         raise ValueError(
             "num_heads: expected a divisor of hidden_size "
@@ -81,6 +82,17 @@ def _check_cell(facts, options):
         )
 
 
+def _check_shortcuts(options):
+    chosen = [name for name in ("residual", "highway") if options[name]]
+    if len(chosen) > 1:
+        raise ValueError("residual, highway: expected one of them at most, got both")
+    if chosen and options["num_layers"] < 2:
+        raise ValueError(
+            f"{chosen[0]}: expected num_layers of at least 2, since nothing goes past "
+            f"the first layer, got {options['num_layers']}"
+        )
+
+
 def checked_zoneout(zoneout):
     """The shares of h and of c as a pair, or ValueError."""
     pair = zoneout if isinstance(zoneout, (tuple, list)) else (zoneout, zoneout)
@@ -100,6 +112,7 @@ def check_integer(name, value, least):
 
 
 def check_share(name, value):
+    """Raise ValueError unless the value is a share of less than all."""
     if not 0 <= value < 1:
         raise ValueError(f"{name}: expected 0 <= {name} < 1, got {value!r}")
 

@@ -36,6 +36,7 @@ class Form:
     truncated: bool
     block_size: int
     cell_bias: bool
+    highway: bool
 
     @property
     def width(self):
@@ -82,6 +83,7 @@ class Packing:
             self.maps.append([])
             for side in range(form.directions):
                 self._add_shapes(layer, side, size)
+        self.gates = [self._add_gate(layer) for layer in range(form.num_layers)]
         self._marks: dict[tuple[str, ...], np.ndarray] = {}
         self._ties = [self._find_ties(size) for size in form.inputs]
         self._ids = self._number_weights() if form.tied else None
@@ -128,6 +130,16 @@ class Packing:
             )
             self.shapes[self.name("weight_static", layer, side)] = (n, s)
             self.shapes[self.name("bias_static", layer, side)] = (n,)
+
+    def _add_gate(self, layer):
+        """Where the weights lie of the gate around a layer; the first has none."""
+        if not self.form.highway or layer == 0:
+            return None
+        n, first = self.form.inputs[layer], self.n_weights
+        self.n_weights += n * (n + 1)
+        self.shapes[f"weight_transform_l{layer}"] = (n, n)
+        self.shapes[f"bias_transform_l{layer}"] = (n,)
+        return slice(first, self.n_weights)
 
     # --- memory blocks: cells that share their gates ----------------------------------
 
@@ -256,8 +268,8 @@ class Packing:
                     flat = np.append(inner[kind].reshape(-1), 0)
                     inner[kind] = flat[tie]
                 self._pack_side(inner, layer, side, weights[part])
-                for where, kind in self._static_parts(layer, side):
-                    weights[where] = parameters[kind].reshape(-1)
+                for where, name in self._plain_parts(layer, side):
+                    weights[where] = parameters[name].reshape(-1)
 
     def read(self, weights):
         """Parameters by name out of flat weights, or of a gradient laid out so."""
@@ -275,17 +287,22 @@ class Packing:
                         array = np.zeros(self.shapes[name], self.form.dtype)
                         array.reshape(-1)[tie[tie >= 0]] = full[tie >= 0]
                     parameters[name] = array
-                for where, kind in self._static_parts(layer, side):
-                    parameters[kind] = weights[where].reshape(self.shapes[kind]).copy()
+                for where, name in self._plain_parts(layer, side):
+                    parameters[name] = weights[where].reshape(self.shapes[name]).copy()
         return {name: parameters[name] for name in self.shapes}
 
-    def _static_parts(self, layer, side):
-        if not self.maps[layer]:
-            return []
-        names = (
-            self.name(kind, layer, side) for kind in ("weight_static", "bias_static")
-        )
-        return list(zip(self.maps[layer][side], names, strict=True))
+    def _plain_parts(self, layer, side):
+        """Where lies what the kernels do not pack, and its names."""
+        kinds, parts = ["weight_static", "bias_static"], []
+        if self.maps[layer]:
+            parts += self.maps[layer][side]
+        names = [self.name(kind, layer, side) for kind in kinds[: len(parts)]]
+        if self.gates[layer] and side == 0:
+            start, end = self.gates[layer].start, self.gates[layer].stop
+            middle = end - self.form.inputs[layer]
+            parts += [slice(start, middle), slice(middle, end)]
+            names += [f"weight_transform_l{layer}", f"bias_transform_l{layer}"]
+        return list(zip(parts, names, strict=True))
 
     def forget_rows(self, layer):
         """Where in a layer's biases the forget gates' stand, of all cells or none."""
@@ -308,10 +325,8 @@ class Packing:
             }
             for side in range(self.form.directions):
                 self._pack_side(ones, layer, side, marks[part])
-                for (where, _), name in zip(
-                    self._static_parts(layer, side), ("weight_static",), strict=False
-                ):
-                    marks[where] = name in kinds
+                for where, name in self._plain_parts(layer, side):
+                    marks[where] = name[: name.rindex("_l")] in kinds
         return marks
 
 
@@ -328,12 +343,12 @@ def initial_parameters(packing, rng, input_initializer, recurrent_initializer, b
             parameters[name] = _by_blocks(form, shape, rng, draw_input)
         elif kind == "weight_hh":
             parameters[name] = _by_blocks(form, shape, rng, draw_recurrent)
-        elif kind in ("weight_static", "weight_hr"):
+        elif kind in ("weight_static", "weight_hr", "weight_transform"):
             parameters[name] = draw_input(rng, shape)
         elif kind == "vector":
             parameters[name] = _initial_vectors(form, rng, layer, bias)
         else:
-            parameters[name] = np.zeros(shape)
+            parameters[name] = np.full(shape, -1.0 if kind == "bias_transform" else 0.0)
             if kind == "bias":
                 rows = packing.forget_rows(layer)
                 parameters[name][rows] = _forget_bias(form, layer, bias)[: len(rows)]

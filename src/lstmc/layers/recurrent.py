@@ -43,6 +43,12 @@ class Recurrent(Stack):
         Cells that share their gates, for cells with gates and no vectors.
     cell_bias : bool, default=True
         Whether the candidate z has a bias; of the same cells.
+    residual : bool, default=False
+        Whether each layer but the first adds its input to its output [7]_.
+    highway : bool, default=False
+        Whether each layer but the first has a gate T, made of its input x, between its
+        output y and x: ``y T + x (1 - T)`` [8]_. T starts nearly shut, with a bias of
+        -1.
     dropout : float, default=0.0
         Share of outputs dropped between layers, in training (`forward`) alone.
     variational : bool, default=False
@@ -74,8 +80,9 @@ class Recurrent(Stack):
     parameters : dict of str to ndarray
         Read-only copies by PyTorch's names: ``weight_ih_l0`` (blocks * hidden_size,
         input_size), ``weight_hh_l0``, ``bias_l0``, ``..._l1``, ``..._l0_reverse``; for
-        some cells ``vector_l0``, ``weight_hr_l0``, ``weight_static_l0``. Blocks stand
-        in the order of ``lstmc.cells()``.
+        some cells ``vector_l0``, ``weight_hr_l0``, ``weight_static_l0``; of ``highway``
+        ``weight_transform_l1`` (output_size, output_size), ``bias_transform_l1``.
+        Blocks stand in the order of ``lstmc.cells()``.
 
     Notes
     -----
@@ -97,6 +104,8 @@ class Recurrent(Stack):
     .. [5] Krueger et al.: Zoneout: Regularizing RNNs by Randomly Preserving Hidden
        Activations. ICLR 2017.
     .. [6] Wan et al.: Regularization of Neural Networks using DropConnect. ICML 2013.
+    .. [7] He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition. CVPR 2016.
+    .. [8] Srivastava, Greff, Schmidhuber: Training Very Deep Networks. NIPS 2015.
 
     Examples
     --------
@@ -236,6 +245,13 @@ class Recurrent(Stack):
         (8,)
         """
         return Stream(self, batch_size, threads=threads)
+
+    def pull_last(self, state, dh):
+        """Gradients at all final states: dh at h of the last layer, zeros else."""
+        dstate, n = tuple(np.zeros_like(s) for s in state), self.state_size
+        for k in range(self.directions):
+            dstate[0][k - self.directions] = dh[:, k * n : (k + 1) * n]
+        return dstate
 
     def _sequences(self, X):
         return as_sequences(X, dtype=self.dtype, n_features=self.input_size)

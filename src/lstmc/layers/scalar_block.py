@@ -22,9 +22,10 @@ import numpy as np
 from .. import _core
 from ..initializers import power_law
 from . import rowwise
+from .doors import kernel_backward, kernel_forward
 from .flat import Flat
 from .layer import aligned
-from .stack import kernel_backward, kernel_forward, registry
+from .stack import registry
 
 I, F, Z, O = range(4)  # noqa: E741
 
@@ -260,10 +261,10 @@ class ScalarBlock(Flat):
         """Overwrite ``gradient``; return (dx, gradient at the initial states)."""
         t, w, g = tape, self._views, self.views(gradient)
         d_after, d_inner = (None, None) if dstate is None else (dstate[0], dstate[1:])
-        dout = dy.copy()
-        self._drop(dout, t.key, 1)
+        d_out = dy.copy()
+        self._drop(d_out, t.key, 1)
         d_gated = rowwise.pull_linear(
-            t.gated, w["feed_down"], dout, g["feed_down"], threads
+            t.gated, w["feed_down"], d_out, g["feed_down"], threads
         )
         d_up = rowwise.pull_geglu(t.up, d_gated, threads)
         d_normed = rowwise.pull_linear(

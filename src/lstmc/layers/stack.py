@@ -10,10 +10,12 @@ import numpy as np
 from .. import _core
 from ..sequences import Sequences
 from .dense import product
+from .doors import by_head, kernel_backward, kernel_forward
 from .layer import aligned, checked_dtype
 from .noise import Noisy
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
+from .shortcut import add_past, make_shortcuts, pull_past
 
 
 @cache
@@ -37,6 +39,7 @@ class Tape:
     outputs: list[np.ndarray] = field(default_factory=list)  # (steps, output_size) each
     saved: list[np.ndarray] = field(default_factory=list)
     slabs: list[int] = field(default_factory=list)
+    gates: list = field(default_factory=list)  # tapes of the shortcuts, None: none
     dstatic: np.ndarray | None = None  # of backward
     used: bool = False
 
@@ -59,6 +62,8 @@ class Stack(Noisy):
         gradient="full",
         block_size=1,
         cell_bias=True,
+        residual=False,
+        highway=False,
         dropout=0.0,
         variational=False,
         recurrent_dropout=0.0,
@@ -78,6 +83,7 @@ class Stack(Noisy):
             num_layers=num_layers, output_activation=output_activation,
             proj_size=proj_size, num_heads=num_heads, static_size=static_size,
             gradient=gradient, block_size=block_size, cell_bias=cell_bias,
+            residual=residual, highway=highway,
             dropout=dropout, recurrent_dropout=recurrent_dropout,
             drop_connect=drop_connect, forget_bias=forget_bias,
         )  # fmt: skip
@@ -88,6 +94,7 @@ class Stack(Noisy):
         self.proj_size, self.num_heads = int(proj_size), int(num_heads)
         self.static_size, self.gradient = int(static_size), gradient
         self.block_size, self.cell_bias = int(block_size), bool(cell_bias)
+        self.residual, self.highway = bool(residual), bool(highway)
         self.dropout, self.variational = float(dropout), bool(variational)
         self.recurrent_dropout = float(recurrent_dropout)
         self.zoneout = checked_zoneout(zoneout)
@@ -109,9 +116,10 @@ class Stack(Noisy):
             row, facts, self.dtype, self.input_size, self.hidden_size, self.num_layers,
             self.directions, self.output_activation == "identity", self.proj_size,
             self.num_heads, self.static_size, self.gradient == "truncated",
-            self.block_size, self.cell_bias,
+            self.block_size, self.cell_bias, self.highway,
         )  # fmt: skip
         self._packing = Packing(form)
+        self._shortcuts = make_shortcuts(self._packing, self.residual)
         self._kernels, self._parts = self._packing.kernels, self._packing.parts
         self.n_weights, self.shapes = self._packing.n_weights, self._packing.shapes
         self._spare = {}
@@ -160,15 +168,16 @@ class Stack(Noisy):
     @property
     def penalised(self):
         """The parts of `weights` that hold W, R, projections and static maps."""
-        kinds = ("weight_ih", "weight_hh", "weight_hr", "weight_static")
+        kinds = ("weight_ih", "weight_hh", "weight_hr", "weight_static",
+                 "weight_transform")  # fmt: skip
         marks = np.append(self._packing.mark(kinds) > 0, False)
         edges = np.flatnonzero(np.diff(np.append(False, marks)))
         return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
     def __getstate__(self):
         state = super().__getstate__()
-        for name in ("_packing", "_kernels", "_parts", "_spare", "_facts"):
-            state.pop(name, None)
+        for name in "packing", "kernels", "parts", "spare", "facts", "shortcuts":
+            state.pop("_" + name, None)
         return state
 
     def __setstate__(self, state):
@@ -201,6 +210,9 @@ class Stack(Noisy):
                 None, threads, False, time, self._noise(layer, dropout_key),
             )  # fmt: skip
             self._store_state(found, after, layer)
+            shortcut = self._shortcuts[layer]
+            if shortcut and y is not None:
+                y = shortcut.apply(x.values, y, weights, threads)
             if not last:
                 if dropout_key is not None:
                     y = self._dropped(x, y, layer, dropout_key, copy=False)
@@ -233,6 +245,9 @@ class Stack(Noisy):
             tape.outputs.append(y)
             tape.saved.append(saved)
             tape.slabs.append(slabs)
+            tape.gates.append(None)
+            if shortcut := self._shortcuts[layer]:
+                y, tape.gates[-1] = shortcut.record(x.values, y, weights, threads)
             if layer < self.num_layers - 1:
                 x = x.with_values(self._dropped(x, y, layer, dropout_key))
         return y, after, tape
@@ -254,6 +269,9 @@ class Stack(Noisy):
             tape.dstatic = np.zeros_like(tape.static)
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
+            past = None  # what goes past the layer
+            if shortcut := self._shortcuts[layer]:
+                past, dy = pull_past(shortcut, tape, dy, gradient, threads)
             wanted = input_gradient or layer > 0
             dx = np.empty(x.values.shape, self.dtype) if wanted else None
             found = self._kernel_state(before, layer, None)
@@ -269,7 +287,7 @@ class Stack(Noisy):
             self._store_state(found, before, layer)
             self._pull_static(found, layer, tape, gradient)
             self._spare[layer] = tape.saved.pop()
-            dy = dx
+            dy = add_past(dx, past)
             if layer > 0:
                 below = tape.inputs[layer - 1]
                 dy = self._dropped(below, dx, layer - 1, tape.dropout_key, copy=False)
@@ -277,13 +295,6 @@ class Stack(Noisy):
             gradient *= self._connections(tape.dropout_key)
         self._packing.tie(gradient)
         return dy, before
-
-    def pull_last(self, state, dh):
-        """Gradients at all final states: dh at h of the last layer, zeros else."""
-        dstate, n = tuple(np.zeros_like(s) for s in state), self.state_size
-        for k in range(self.directions):
-            dstate[0][k - self.directions] = dh[:, k * n : (k + 1) * n]
-        return dstate
 
     def _take_tape(self, layer, size):
         """Memory for a layer's tape: that of the last backward if it is large enough.
@@ -299,6 +310,8 @@ class Stack(Noisy):
     def release(self):
         """Give back the memory that is kept from one training step to the next."""
         self._spare.clear()
+        for shortcut in filter(None, self._shortcuts):
+            shortcut.release()
 
     # --- states, as people and as kernels see them ------------------------------------
 
@@ -316,7 +329,7 @@ class Stack(Noisy):
             state = tuple(np.zeros_like(s) for s in self._empty_state(n))
         own = [s[first : first + self.directions] for s in state]
         if heads > 1:
-            own = [_by_head(s, heads) for s in own]
+            own = [by_head(s, heads) for s in own]
         if static is not None:
             own.append(self._mapped(static, layer))
         elif self._facts["statics"]:
@@ -348,7 +361,7 @@ class Stack(Noisy):
             weight = self.weights[w].reshape(self.hidden_size, self.static_size)
             sides.append(product(static, weight, self.weights[b]))
         mapped = np.stack(sides)
-        return mapped if self.num_heads == 1 else _by_head(mapped, self.num_heads)
+        return mapped if self.num_heads == 1 else by_head(mapped, self.num_heads)
 
     def _pull_static(self, own, layer, tape, gradient):
         """From the gradient at those states to that of their map and features."""
@@ -366,22 +379,3 @@ class Stack(Noisy):
             gradient[w] = product(da.T, tape.static.T, none).ravel()
             gradient[b] = da.sum(axis=0)
             tape.dstatic += product(da, weight.T, none)
-
-
-def _by_head(state, heads):
-    """(directions, n, heads * units) to (directions * heads, n, units)."""
-    sides, n, width = state.shape
-    split = state.reshape(sides, n, heads, width // heads).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(split).reshape(sides * heads, n, width // heads)
-
-
-@cache
-def kernel_forward(dtype):
-    """The forward of one dtype, without a look at its arguments at each call."""
-    return _core.forward["double" if dtype == np.float64 else "float"]
-
-
-@cache
-def kernel_backward(dtype):
-    """The backward of one dtype."""
-    return _core.backward["double" if dtype == np.float64 else "float"]

@@ -11,6 +11,7 @@ from .xlstm import XLSTM, parse_cell
 FIXED = {
     "bidirectional": False, "output_activation": "tanh", "proj_size": 0,
     "static_size": 0, "gradient": "full", "block_size": 1, "cell_bias": True,
+    "residual": False, "highway": False,
     "variational": False, "recurrent_dropout": 0.0, "zoneout": 0.0, "drop_connect": 0.0,
 }  # fmt: skip
 # The same of initial weights, which blocks draw in their own way.

@@ -3,13 +3,19 @@
 An architecture registers here how its networks come out of a file.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .. import frame_network, highway_network
 from ..layers.stack import registry
 from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
+from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
+from ..lstm_fcn import LSTMFCN
 from ..network import POOLINGS, Network
+from ..pyramid import POOLINGS as CELL_POOLINGS
+from ..pyramid import Pyramid, check_sizes
 
 
 class Origin(NamedTuple):
@@ -110,4 +116,84 @@ def split_levels(config):
     ]
 
 
-NETWORKS = {"recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps)}
+def _pools_columns(config):
+    if config["pooling"] not in (*CELL_POOLINGS, "columns"):
+        raise ValueError(f"expected a pooling, got {config['pooling']!r}")
+    return config["pooling"] == "columns"
+
+
+def fewest_in_pyramid(config):
+    """What a `Pyramid` has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> config = {"hidden_size": [2], "block_size": [[1, 1]], "feedforward_size": []}
+    >>> fewest_in_pyramid(config | {"ndim": 2, "input_size": 1, "output_size": 3})
+    224
+    """
+    names = ("input_size", "output_size", "ndim")
+    m, outputs, dims = (config[name] for name in names)
+    lists = [config[name] for name in ("hidden_size", "feedforward_size")]
+    lists += config["block_size"]
+    numbers = [m, outputs, dims, *(n for part in lists for n in part)]
+    if any(type(n) is not int for n in numbers) or min(numbers) < 1:
+        raise ValueError(f"expected sizes of at least 1, got {numbers}")
+    sizes = check_sizes(
+        config["hidden_size"], config["block_size"], config["feedforward_size"], dims
+    )
+    total, width = 0, m
+    for k, (units, block) in enumerate(zip(sizes["hidden_size"], sizes["block_size"])):
+        width *= math.prod(block)
+        if k > 0:
+            between = sizes["feedforward_size"][k - 1]
+            total, width = total + width * between, between
+        total += 2**dims * (dims + 3) * units * (width + dims * units)
+        width = 2**dims * units
+    return total + outputs * width
+
+
+def _make_pyramid(config, tensors):
+    return Pyramid.from_parameters(config, tensors)
+
+
+def fewest_of_lstm_fcn(config):
+    """What an LSTM-FCN has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> from lstmc.lstm_fcn import LSTMFCN
+    >>> network = LSTMFCN(1, 8, output_size=2, filters=(4,), kernel_sizes=(3,))
+    >>> fewest_of_lstm_fcn(network.config)
+    108
+    """
+    sizes = [config[k] for k in ("input_size", "hidden_size", "output_size", "steps")]
+    filters, taps = config["filters"], config["kernel_sizes"]
+    if type(filters) is not list or type(taps) is not list or not filters:
+        raise TypeError(f"expected lists, got filters {filters!r}, taps {taps!r}")
+    for size in (*sizes, *filters, *taps):
+        if type(size) is not int or size < 0:
+            raise TypeError(f"expected sizes of at least 0, got {size!r}")
+    m, n, outputs, steps = sizes
+    channels = [m, *filters]
+    convolutions = sum(
+        c * k * f for c, k, f in zip(channels[:-1], taps, filters, strict=True)
+    )
+    recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
+    return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])
+
+
+NETWORKS = {
+    "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
+    "highway": Origin(
+        highway_network.HighwayNetwork.from_parameters,
+        highway_network.fewest_parameters,
+        lambda config: False,
+    ),
+    "frames": Origin(
+        frame_network.FrameNetwork.from_parameters,
+        frame_network.fewest_parameters,
+        lambda config: True,
+    ),
+    "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
+    LSTM_FCN: Origin(LSTMFCN.from_parameters, fewest_of_lstm_fcn, lambda config: False),
+}
