@@ -47,6 +47,10 @@ class FcnCase(Case):
         row = sum(c * k * f for c, k, f in pairs)
         return 2 * PASSES["training"] * self.shape.steps * row
 
+    def make_problem(self):
+        """Series, classes and weights; see `draw_problem`."""
+        return draw_problem(self.shape)
+
 
 def plan_fcn(threads=None) -> list[FcnCase]:
     """One case per number of threads and shape."""

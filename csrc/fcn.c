@@ -16,7 +16,7 @@ static const FcnKernels *fcn_of(int dtype) { return kernels_of(dtype)->fcn; }
 
 /* --- batch normalization --------------------------------------------------------- */
 
-static int check_norm(const lstmc_norm *n)
+static int check_norm(const lstmc_batch_norm *n)
 {
     CHECK(check_dtype(n->dtype));
     if (n->rows < 0 || n->channels < 1 || n->threads < 0)
@@ -26,12 +26,12 @@ static int check_norm(const lstmc_norm *n)
     return n->rows > 0 && !n->x ? LSTMC_NULL_ARRAY : LSTMC_OK;
 }
 
-static int take_norm(const lstmc_norm *n)
+static int take_norm(const lstmc_batch_norm *n)
 {
     return take_threads(n->threads, MEMORY * (double)n->rows * (double)n->channels);
 }
 
-int lstmc_moments(const lstmc_norm *n, double *mean, double *variance)
+int lstmc_moments(const lstmc_batch_norm *n, double *mean, double *variance)
 {
     CHECK(check_norm(n));
     if (!mean || !variance)
@@ -47,13 +47,13 @@ int lstmc_moments(const lstmc_norm *n, double *mean, double *variance)
     return LSTMC_OK;
 }
 
-static int check_affine(const lstmc_norm *n)
+static int check_affine(const lstmc_batch_norm *n)
 {
     CHECK(check_norm(n));
     return n->mean && n->scale && n->bias ? LSTMC_OK : LSTMC_NULL_ARRAY;
 }
 
-int lstmc_normalize(const lstmc_norm *n)
+int lstmc_batch_normalize(const lstmc_batch_norm *n)
 {
     CHECK(check_affine(n));
     if (n->rows > 0 && !n->y)
@@ -64,7 +64,7 @@ int lstmc_normalize(const lstmc_norm *n)
     return LSTMC_OK;
 }
 
-int lstmc_normalize_back(const lstmc_norm *n)
+int lstmc_batch_normalize_back(const lstmc_batch_norm *n)
 {
     CHECK(check_affine(n));
     if (!n->precision || !n->d_scale || !n->d_bias || (n->rows > 0 && !n->dy))

@@ -3,7 +3,7 @@
  * Arrays are yours, rows lie one after another; "real" is float or double as the call's
  * dtype says. Errors are those of lstmc.h, and come before memory is touched. Results
  * have the same bits for any number of threads; those of a row or a sample, but for
- * lstmc_moments and lstmc_normalize_back, in any company. */
+ * lstmc_moments and lstmc_batch_normalize_back, in any company. */
 #ifndef LSTMC_FCN_H
 #define LSTMC_FCN_H
 
@@ -29,13 +29,13 @@ typedef struct {
     const double *precision;  /* (channels) */
     void *dx;                 /* (rows, channels), may be dy; NULL: not wanted */
     double *d_scale, *d_bias; /* (channels) */
-} lstmc_norm;
+} lstmc_batch_norm;
 
 /* Mean and variance of each channel over all rows; zeros without rows. */
-LSTMC_API int lstmc_moments(const lstmc_norm *, double *mean, double *variance);
-LSTMC_API int lstmc_normalize(const lstmc_norm *);
+LSTMC_API int lstmc_moments(const lstmc_batch_norm *, double *mean, double *variance);
+LSTMC_API int lstmc_batch_normalize(const lstmc_batch_norm *);
 /* The way back through the moments, too. */
-LSTMC_API int lstmc_normalize_back(const lstmc_norm *);
+LSTMC_API int lstmc_batch_normalize_back(const lstmc_batch_norm *);
 
 /* --- pooling --------------------------------------------------------------------- */
 

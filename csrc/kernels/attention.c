@@ -309,8 +309,8 @@ static void close_back(const Sample *s)
 static void run_sample(const Sample *s, const Shared *shared, int leads, int back)
 {
     const double n = (double)s->call->units, m = (double)s->call->inputs;
-    const double work = (1 + back) * ((double)s->steps * (20 * n + 2 * m) +
-                                      10 * n * n + 8 * n * m);
+    const double work =
+        (1 + back) * ((double)s->steps * (20 * n + 2 * m) + 10 * n * n + 8 * n * m);
     if (back)
         open_back(s);
     for (idx t = 0; t < s->steps; ++t) {

@@ -20,7 +20,7 @@
 
 static idx blocks_of(idx rows) { return (rows + BLOCK - 1) / BLOCK; }
 
-static idx rows_of(const lstmc_norm *n, idx block)
+static idx rows_of(const lstmc_batch_norm *n, idx block)
 {
     return min_idx(BLOCK, n->rows - block * BLOCK);
 }
@@ -37,13 +37,13 @@ typedef struct {
     double *first, *second; /* (channels) */
 } Sums;
 
-static Sums sums_of(const lstmc_norm *n, double *parts, idx block)
+static Sums sums_of(const lstmc_batch_norm *n, double *parts, idx block)
 {
     double *first = parts + 2 * block * n->channels;
     return (Sums){first, first + n->channels};
 }
 
-idx NAME(norm_workspace)(const lstmc_norm *n)
+idx NAME(norm_workspace)(const lstmc_batch_norm *n)
 {
     Arena arena = {0};
     take(&arena, 2 * blocks_of(n->rows) * n->channels, sizeof(double));
@@ -93,7 +93,7 @@ static void measure_one(const real *x, idx apart, idx rows, double *mean,
     *squares = sum;
 }
 
-static void measure_block(const lstmc_norm *n, idx block, Sums to)
+static void measure_block(const lstmc_batch_norm *n, idx block, Sums to)
 {
     const idx rows = rows_of(n, block), channels = n->channels;
     const real *x = (const real *)n->x + block * BLOCK * channels;
@@ -106,8 +106,8 @@ static void measure_block(const lstmc_norm *n, idx block, Sums to)
         measure_one(x + c, channels, rows, to.first + c, to.second + c);
 }
 
-void NAME(moments)(const lstmc_norm *n, int threads, void *workspace, double *mean,
-                   double *variance)
+void NAME(moments)(const lstmc_batch_norm *n, int threads, void *workspace,
+                   double *mean, double *variance)
 {
     (void)threads; /* without OpenMP */
     double *parts = workspace;
@@ -143,12 +143,12 @@ void NAME(moments)(const lstmc_norm *n, int threads, void *workspace, double *me
 /* --- forward --------------------------------------------------------------------- */
 
 /* Channels from c of a row on. */
-#define OUT(type, x, j)                                                        \
-    (*(const type *)((const real *)n->scale + (j)) *                           \
+#define OUT(type, x, j)                                                                \
+    (*(const type *)((const real *)n->scale + (j)) *                                   \
          (*(const type *)((x) + (j)) - *(const type *)((const real *)n->mean + (j))) + \
      *(const type *)((const real *)n->bias + (j)))
 
-static void normalize_row(const lstmc_norm *n, const real *x, real *y)
+static void normalize_row(const lstmc_batch_norm *n, const real *x, real *y)
 {
     idx j = 0;
     for (; j + LANES <= n->channels; j += LANES) {
@@ -161,7 +161,7 @@ static void normalize_row(const lstmc_norm *n, const real *x, real *y)
     }
 }
 
-void NAME(normalize)(const lstmc_norm *n, int threads)
+void NAME(normalize)(const lstmc_batch_norm *n, int threads)
 {
     (void)threads; /* without OpenMP */
 #pragma omp parallel num_threads(threads)
@@ -178,19 +178,20 @@ void NAME(normalize)(const lstmc_norm *n, int threads)
 /* --- backward -------------------------------------------------------------------- */
 
 /* The gradient above relu; NaN stays. */
-ALWAYS_INLINE vec above(const lstmc_norm *n, const real *x, const real *dy, idx j)
+ALWAYS_INLINE vec above(const lstmc_batch_norm *n, const real *x, const real *dy, idx j)
 {
     const vec d = load(dy, j);
     return n->relu ? choose(OUT(loose, x, j) <= 0, (vec){0}, d) : d;
 }
 
-ALWAYS_INLINE real above_one(const lstmc_norm *n, const real *x, const real *dy, idx j)
+ALWAYS_INLINE real above_one(const lstmc_batch_norm *n, const real *x, const real *dy,
+                             idx j)
 {
     return n->relu && OUT(real, x, j) <= 0 ? 0 : dy[j];
 }
 
-ALWAYS_INLINE void gather(const lstmc_norm *n, const real *x, const real *dy, idx rows,
-                          const int vecs, idx c, Sums to)
+ALWAYS_INLINE void gather(const lstmc_batch_norm *n, const real *x, const real *dy,
+                          idx rows, const int vecs, idx c, Sums to)
 {
     vec sum[MOST], along[MOST];
     EACH (j, vecs)
@@ -208,8 +209,8 @@ ALWAYS_INLINE void gather(const lstmc_norm *n, const real *x, const real *dy, id
     }
 }
 
-static void gather_one(const lstmc_norm *n, const real *x, const real *dy, idx rows,
-                       idx c, Sums to)
+static void gather_one(const lstmc_batch_norm *n, const real *x, const real *dy,
+                       idx rows, idx c, Sums to)
 {
     real sum = 0, along = 0;
     for (idx r = 0; r < rows; ++r, x += n->channels, dy += n->channels) {
@@ -221,7 +222,7 @@ static void gather_one(const lstmc_norm *n, const real *x, const real *dy, idx r
     to.second[c] = along;
 }
 
-static void gather_block(const lstmc_norm *n, idx block, Sums to)
+static void gather_block(const lstmc_batch_norm *n, idx block, Sums to)
 {
     const idx rows = rows_of(n, block), channels = n->channels;
     const real *x = (const real *)n->x + block * BLOCK * channels;
@@ -236,7 +237,8 @@ static void gather_block(const lstmc_norm *n, idx block, Sums to)
 }
 
 /* What all rows of a channel give away: shift + slope (x - mean). */
-static void add_parts(const lstmc_norm *n, double *parts, real *shift, real *slope)
+static void add_parts(const lstmc_batch_norm *n, double *parts, real *shift,
+                      real *slope)
 {
     for (idx c = 0; c < n->channels; ++c)
         n->d_bias[c] = n->d_scale[c] = 0;
@@ -254,7 +256,7 @@ static void add_parts(const lstmc_norm *n, double *parts, real *shift, real *slo
     }
 }
 
-static void pull_row(const lstmc_norm *n, const real *x, const real *dy, real *dx,
+static void pull_row(const lstmc_batch_norm *n, const real *x, const real *dy, real *dx,
                      const real *shift, const real *slope)
 {
     idx j = 0;
@@ -266,7 +268,7 @@ static void pull_row(const lstmc_norm *n, const real *x, const real *dy, real *d
                 slope[j] * (x[j] - ((const real *)n->mean)[j]);
 }
 
-void NAME(normalize_back)(const lstmc_norm *n, int threads, void *workspace)
+void NAME(normalize_back)(const lstmc_batch_norm *n, int threads, void *workspace)
 {
     (void)threads; /* without OpenMP */
     Arena arena = {.base = workspace};

@@ -7,11 +7,11 @@
 
 typedef struct FcnKernels {
     /* Bytes for moments and normalize_back. */
-    ptrdiff_t (*norm_workspace)(const lstmc_norm *);
-    void (*moments)(const lstmc_norm *, int threads, void *workspace, double *mean,
-                    double *variance);
-    void (*normalize)(const lstmc_norm *, int threads);
-    void (*normalize_back)(const lstmc_norm *, int threads, void *workspace);
+    ptrdiff_t (*norm_workspace)(const lstmc_batch_norm *);
+    void (*moments)(const lstmc_batch_norm *, int threads, void *workspace,
+                    double *mean, double *variance);
+    void (*normalize)(const lstmc_batch_norm *, int threads);
+    void (*normalize_back)(const lstmc_batch_norm *, int threads, void *workspace);
     void (*pool)(const ptrdiff_t *offsets, ptrdiff_t samples, ptrdiff_t channels,
                  const void *x, void *y, int threads);
     void (*pool_back)(const ptrdiff_t *offsets, ptrdiff_t samples, ptrdiff_t channels,
@@ -29,11 +29,11 @@ typedef struct FcnKernels {
 
 /* In files of kernels. */
 #if defined(NAME)
-ptrdiff_t NAME(norm_workspace)(const lstmc_norm *);
-void NAME(moments)(const lstmc_norm *, int threads, void *workspace, double *mean,
+ptrdiff_t NAME(norm_workspace)(const lstmc_batch_norm *);
+void NAME(moments)(const lstmc_batch_norm *, int threads, void *workspace, double *mean,
                    double *variance);
-void NAME(normalize)(const lstmc_norm *, int threads);
-void NAME(normalize_back)(const lstmc_norm *, int threads, void *workspace);
+void NAME(normalize)(const lstmc_batch_norm *, int threads);
+void NAME(normalize_back)(const lstmc_batch_norm *, int threads, void *workspace);
 void NAME(pool)(const ptrdiff_t *offsets, ptrdiff_t samples, ptrdiff_t channels,
                 const void *x, void *y, int threads);
 void NAME(pool_back)(const ptrdiff_t *offsets, ptrdiff_t samples, ptrdiff_t channels,

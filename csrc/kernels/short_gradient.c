@@ -39,6 +39,7 @@ static void add_share(const Short *s, idx k, idx pieces, idx count)
         .runs = 1,
         .run = count,
         .rows = inputs * (part + 1) / pieces - first,
+        .panels = 1,
         .c = s->gradient + (group * inputs + first) * PANEL,
     });
 }

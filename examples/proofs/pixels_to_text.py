@@ -34,7 +34,7 @@ from lstmc.metrics import character_error_rate
 UNITS, BLOCKS, BETWEEN = (16, 48), ((3, 2), (4, 1)), (48,)
 BATCH = 8
 DRAWN, DECIDED = 2000, 240  # lines: of a round, of all fonts
-RATES = [4e-3] * 13 + [2e-3] * 6 + [1e-3] * 4 + [4e-4] * 3
+RATES = [4e-3] * 10 + [2e-3] * 5 + [1e-3] * 3 + [4e-4] * 2
 
 
 def train(learnt_from, decided_by, seed, say):

@@ -359,7 +359,7 @@ cdef extern from "lstmc_conv.h" nogil:
     int lstmc_film_backward(const lstmc_film *)
 
 cdef extern from "lstmc_fcn.h" nogil:
-    ctypedef struct lstmc_norm:
+    ctypedef struct lstmc_batch_norm:
         int dtype
         Py_ssize_t rows, channels
         const void *x
@@ -400,9 +400,9 @@ cdef extern from "lstmc_fcn.h" nogil:
         int (*poll)(void *) noexcept
         void *poll_data
 
-    int lstmc_moments(const lstmc_norm *, double *, double *)
-    int lstmc_normalize(const lstmc_norm *)
-    int lstmc_normalize_back(const lstmc_norm *)
+    int lstmc_moments(const lstmc_batch_norm *, double *, double *)
+    int lstmc_batch_normalize(const lstmc_batch_norm *)
+    int lstmc_batch_normalize_back(const lstmc_batch_norm *)
     int lstmc_pool(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
                    void *, int)
     int lstmc_pool_back(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,

@@ -1,7 +1,7 @@
 # Batch normalization, pooling and attention. A part of _core.pyx.
 
 
-cdef int fill_norm(lstmc_norm *call, const real[:, ::1] x, int threads) except -1:
+cdef int fill_norm(lstmc_batch_norm *call, const real[:, ::1] x, int threads) except -1:
     memset(call, 0, sizeof(call[0]))
     expect(threads >= 0, "threads", threads, "0 or more")
     call.dtype = code[real](0)
@@ -11,7 +11,8 @@ cdef int fill_norm(lstmc_norm *call, const real[:, ::1] x, int threads) except -
     return 0
 
 
-cdef int fill_affine(lstmc_norm *call, const real[::1] mean, const real[::1] scale,
+cdef int fill_affine(lstmc_batch_norm *call, const real[::1] mean,
+                     const real[::1] scale,
                      const real[::1] bias, bint relu) except -1:
     call.mean = all_of[real](mean, "mean", call.channels)
     call.scale = all_of[real](scale, "scale", call.channels)
@@ -23,7 +24,7 @@ cdef int fill_affine(lstmc_norm *call, const real[::1] mean, const real[::1] sca
 def moments(const real[:, ::1] x, double[::1] mean, double[::1] variance,
             int threads=0):
     """Mean and variance of each column over all rows."""
-    cdef lstmc_norm call
+    cdef lstmc_batch_norm call
     cdef int status
     fill_norm[real](&call, x, threads)
     sizes = (mean.shape[0], variance.shape[0])
@@ -33,25 +34,27 @@ def moments(const real[:, ::1] x, double[::1] mean, double[::1] variance,
     check(status)
 
 
-def batch_normalize(const real[:, ::1] x, const real[::1] mean, const real[::1] scale,
-              const real[::1] bias, bint relu, real[:, ::1] y, int threads=0):
+def batch_normalize(const real[:, ::1] x, const real[::1] mean,
+                    const real[::1] scale, const real[::1] bias, bint relu,
+                    real[:, ::1] y, int threads=0):
     """y = scale (x - mean) + bias, with relu at least 0; y may be x."""
-    cdef lstmc_norm call
+    cdef lstmc_batch_norm call
     cdef int status
     fill_norm[real](&call, x, threads)
     fill_affine[real](&call, mean, scale, bias, relu)
     call.y = first_row[real](y, "y", x.shape[0], x.shape[1])
     with nogil:
-        status = lstmc_normalize(&call)
+        status = lstmc_batch_normalize(&call)
     check(status)
 
 
-def batch_normalize_back(const real[:, ::1] x, const real[::1] mean, const real[::1] scale,
-                   const real[::1] bias, bint relu, const double[::1] precision,
-                   const real[:, ::1] dy, real[:, ::1] dx, double[::1] d_scale,
-                   double[::1] d_bias, int threads=0):
+def batch_normalize_back(const real[:, ::1] x, const real[::1] mean,
+                         const real[::1] scale, const real[::1] bias, bint relu,
+                         const double[::1] precision, const real[:, ::1] dy,
+                         real[:, ::1] dx, double[::1] d_scale, double[::1] d_bias,
+                         int threads=0):
     """The way back, through mean and variance of x, too; dx may be dy or None."""
-    cdef lstmc_norm call
+    cdef lstmc_batch_norm call
     cdef int status
     fill_norm[real](&call, x, threads)
     fill_affine[real](&call, mean, scale, bias, relu)
@@ -63,7 +66,7 @@ def batch_normalize_back(const real[:, ::1] x, const real[::1] mean, const real[
     call.precision = &precision[0]
     call.d_scale, call.d_bias = &d_scale[0], &d_bias[0]
     with nogil:
-        status = lstmc_normalize_back(&call)
+        status = lstmc_batch_normalize_back(&call)
     check(status)
 
 

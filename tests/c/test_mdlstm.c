@@ -1,4 +1,4 @@
-/* test_mdlstm.c - sweeps over images against a walk over their cells; back; refusals. */
+/* test_mdlstm.c - sweeps over images against a walk over their cells, and back. */
 #include <math.h>
 #include <string.h>
 

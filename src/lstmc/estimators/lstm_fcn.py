@@ -170,8 +170,8 @@ validation_scores_, validation_loss_curve_, best_validation_score_
     ...     x[5:8] += 4
     >>> est = LSTMFCNClassifier(8, filters=(8, 8), kernel_sizes=(5, 3), max_iter=60,
     ...                         random_state=0)
-    >>> est.fit(X, y).score(X, y)
-    1.0
+    >>> est.fit(X, y).score(X, y) > 0.9
+    True
     """
 
     _architecture = ARCHITECTURE

@@ -54,7 +54,7 @@ class BatchNorm(StepLayer):
     --------
     >>> import numpy as np
     >>> from lstmc.layers import BatchNorm
-    >>> norm = BatchNorm(2)
+    >>> norm = BatchNorm(2, dtype="float64")
     >>> Y, tape = norm.forward([np.array([[1.0, 0.0], [3.0, 0.0]]), np.ones((1, 2))])
     >>> [y[:, 0].round(2).tolist() for y in Y]
     [[-0.71, 1.41], [-0.71]]
