@@ -43,6 +43,10 @@ class CtcCase(Case):
             CLASS_FLOPS * self.shape.d + STATE_FLOPS * states
         )  # fmt: skip
 
+    def make_problem(self):
+        """Logits and labels; see `draw_problem`."""
+        return draw_problem(self.shape)
+
 
 def plan(threads=None) -> list[CtcCase]:
     """One case per number of threads and shape."""

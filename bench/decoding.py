@@ -37,6 +37,10 @@ class DecodeCase(Case):
         """Candidates of a frame: every label after every prefix."""
         return self.shape.d * self.shape.h
 
+    def make_problem(self):
+        """Logits; see `make_logits`."""
+        return make_logits(self.shape)
+
 
 def plan_decoding(threads=None) -> list[DecodeCase]:
     """Both kinds of logits; d are the classes, h the prefixes of the beam."""

@@ -34,6 +34,10 @@ class FitCase(Case):
         step = Shape("step", 1, 1, self.shape.d, self.shape.h)
         return DATA_SETS[self.shape.name].steps * step.flops(self.cell, "training")
 
+    def make_problem(self):
+        """The data set."""
+        return load(self.shape.name)
+
 
 def plan_fits(threads=None) -> list[FitCase]:
     """One case per number of threads and data set."""

@@ -124,6 +124,12 @@ class Case:
         """What a peer measures of this case: all of it."""
         return self
 
+    def make_problem(self):
+        """What a peer is given, the same numbers in each process."""
+        from bench.problem import make_problem  # which knows shapes from here
+
+        return make_problem(self.shape, self.cell, self.facts)
+
     @property
     def repeats(self) -> int:
         """How often a call does what `flops` counts and times are for: a stream's

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from bench import peak
-from bench.peers import PEERS
+from bench.peers import NAMES
 
 
 def describe_machine() -> dict:
@@ -22,7 +22,7 @@ def describe_machine() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": _compiler_version(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("numpy", *PEERS)},
+        "versions": {name: _version(name) for name in ("numpy", *NAMES)},
         "date": datetime.date.today().isoformat(),
     }
 

@@ -58,6 +58,10 @@ class MemoryCase(Case):
         step = 5 * shape.h * shape.h // shape.heads
         return passes * shape.steps * step // self.repeats
 
+    def make_problem(self):
+        """Inputs and gradients; see `draw_problem`."""
+        return draw_problem(self.shape)
+
 
 def plan(threads=None) -> list[MemoryCase]:
     """Training at each number of threads, then streams, which take one."""

@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import mlstm, tables, xlstm_stack
+from bench import fcn, highway, mdlstm, mlstm, tables, xlstm_stack
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -35,6 +35,9 @@ BLOCKS = {
     "xlstm": (["xlstm"], xlstm_stack.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "mdlstm": (["mdlstm"], mdlstm.table),
+    "highway": (["highway"], highway.table),
+    "fcn": (["fcn"], fcn.table),
     "limits": (["limits", "speed"], tables.limits),
 }
 

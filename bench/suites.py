@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import cells, check, ctc, decoding, fit, grid, mlstm, xlstm_stack
+from bench import (
+    cells,
+    check,
+    ctc,
+    decoding,
+    fcn,
+    fit,
+    grid,
+    highway,
+    mdlstm,
+    mlstm,
+    xlstm_stack,
+)
 from bench.grid import Case, Shape, cross
 from bench.peers import can
 
@@ -179,6 +191,33 @@ SUITES = {
         file="decoding",
         rounds=7,
         judge=decoding.judge,
+        quick=1,
+    ),
+    "mdlstm": Suite(
+        "multidimensional LSTM over images, against a PyTorch loop over cells",
+        mdlstm.PEERS,
+        mdlstm.plan,
+        file="mdlstm",
+        rounds=5,
+        seconds=0.2,
+        judge=mdlstm.judge,
+        quick=1,
+    ),
+    "highway": Suite(
+        "deep highway stacks over a batch of rows, against PyTorch's modules",
+        ("lstmc", "torch"),
+        highway.plan,
+        file="highway",
+        rounds=7,
+        judge=highway.judge,
+        quick=1,
+    ),
+    "fcn": Suite(
+        "an epoch of LSTM-FCN, Adam included",
+        ("lstmc", "torch"),
+        fcn.plan_fcn,
+        file="fcn",
+        judge=fcn.judge,
         quick=1,
     ),
     "roofline": Suite(

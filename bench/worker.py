@@ -17,8 +17,7 @@ import sys
 import time
 import traceback
 
-from bench import ctc, datasets, decoding, mlstm, peers
-from bench.problem import make_problem
+from bench import peers
 
 STRETCH = 2e-4  # seconds; calls shorter than this are timed several together
 WARM_UP = 3
@@ -51,19 +50,7 @@ def serve(peer: str, requests, replies) -> None:
 
 def build_step(peer: str, case):
     """Build the step of a case; return it with the answer of its first call."""
-    if case.kind == "fit":
-        problem = datasets.load(case.shape.name)
-    elif case.kind == "ctc":
-        problem = ctc.draw_problem(case.shape)
-    elif case.kind.startswith("mlstm"):
-        problem = mlstm.draw_problem(case.shape)
-    elif hasattr(case, "make_problem"):
-        problem = case.make_problem()
-    elif case.kind == "decode":
-        problem = decoding.make_logits(case.shape)
-    else:
-        problem = make_problem(case.shape, case.cell, case.facts)
-    step, read = peers.build(peer, case, problem)
+    step, read = peers.build(peer, case, case.make_problem())
     return step, read(step())
 
 

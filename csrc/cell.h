@@ -58,8 +58,8 @@ typedef struct {
     real *s[MAX_STATES]; /* (panels, rows, PANEL), s_panel from panel to panel */
     idx s_panel; /* forward: those that do not lie in rows; backward: all */
     const real *d_late; /* (panels, rows, PANEL) as s: backward, stage 0 */
-    const real *v; /* (panels, vectors, PANEL), v_panel from panel to panel */
-    idx v_panel;
+    const real *v; /* (panels, rows, vectors, PANEL), v_panel from panel to panel */
+    idx v_panel, v_row; /* v_row: from row to row; 0: all rows have the same */
     real *dv; /* (panels, rows, vectors, PANEL), sums of each row to add to */
     idx dv_panel;
     int vectors;
@@ -146,9 +146,9 @@ ALWAYS_INLINE const vec *late_gradient(Step s, idx p, idx r)
     return (const vec *)(s.d_late + p * s.s_panel + r * PANEL);
 }
 
-ALWAYS_INLINE const vec *vector(Step s, idx p, int k)
+ALWAYS_INLINE const vec *vector(Step s, idx p, idx r, int k)
 {
-    return (const vec *)(s.v + p * s.v_panel + k * PANEL);
+    return (const vec *)(s.v + p * s.v_panel + r * s.v_row + k * PANEL);
 }
 
 ALWAYS_INLINE vec *vector_gradient(Step s, idx p, idx r, int k)

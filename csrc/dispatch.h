@@ -69,10 +69,13 @@ typedef struct Kernels {
     ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
-    const struct RowKernels *rows;
-    const struct MemoryKernels *memory; /* matrix_memory.h */
+    const struct FcnKernels *fcn; /* kernels/fcn.h */
+    const struct ConvKernels *conv; /* conv_table.h */
+    const struct FilmKernels *film;
     const struct HighwayKernels *highway; /* kernels/highway.h */
     const struct MdlstmKernels *mdlstm; /* see multidimensional.h */
+    const struct RowKernels *rows;
+    const struct MemoryKernels *memory; /* matrix_memory.h */
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -73,8 +73,8 @@ static int run(const lstmc_mdlstm *call, int backward)
     int status = LSTMC_NO_MEMORY;
     void *memory = take_memory((size_t)kernels->workspace(call, threads, backward));
     if (memory) {
-        status = (backward ? kernels->backward : kernels->forward)(call, threads,
-                                                                   memory);
+        status =
+            (backward ? kernels->backward : kernels->forward)(call, threads, memory);
         give_memory(memory);
     }
     give_threads(threads);

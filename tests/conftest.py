@@ -177,3 +177,11 @@ def run_python():
         return done.stderr if fails else done.stdout.strip()
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def denormals_come_back():
+    """PyTorch as a peer of the bench flushes denormals; the next test wants its own."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

@@ -273,8 +273,8 @@ def test_the_examples_run(name):
 
 
 def test_no_peer_is_without_a_file():
-    folder = peak.SOURCE.parent / "peers"
-    files = {path.stem for path in folder.glob("*.py")}
-    for peer, kinds in peers.PEERS.items():
-        assert files >= {peer + peers.FILES.get(kind, "") for kind in kinds}
-    assert "torch" + peers.FILES["loop"] in files
+    stems = {path.stem for path in peers.HERE.glob("*.py")}
+    assert stems >= {*peers.PLAIN, "torch" + peers.VARIANTS["loop"]}
+    assert peers.can("pyctcdecode", "decode") and not peers.can("pyctcdecode", "ctc")
+    assert peers.can("torch-packed", "fit") and not peers.can("torch", "checkpoint")
+    assert not peers.can("nobody", "inference")

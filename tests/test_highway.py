@@ -6,7 +6,9 @@ import pickle
 import numpy as np
 import pytest
 from reference_highway import SQUASHES, highway
+from test_interrupt import interrupt
 
+import lstmc
 from lstmc.layers import Highway
 
 GATES = ["coupled", "separate", "open", "none"]
@@ -200,6 +202,29 @@ def test_refuses_other_widths_and_used_tapes():
     layer.backward(tape, x)
     with pytest.raises(ValueError, match="tape: expected a fresh one"):
         layer.backward(tape, x)
+
+
+def test_a_listing_has_the_equations():
+    (row,) = [row for row in lstmc.architectures() if row["name"] == "highway"]
+    assert row["layer"] == "Highway" and "H T + x C" in row["equations"]
+
+
+@pytest.mark.parametrize("phase", ["inference", "forward", "backward"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_long_call_hears_an_interrupt(phase, threads):
+    layer = Highway(1500, 4, random_state=0)
+    few = draw(3, 1500, "f4")
+    before, x = layer(few), draw(600, 1500, "f4")
+    more = np.tile(x, (3, 1))
+    calls = {
+        "inference": lambda: layer(more, threads=threads),
+        "forward": lambda: layer.forward(more, threads=threads),
+    }
+    if phase == "backward":
+        y, tape = layer.forward(x)
+        calls[phase] = lambda: layer.backward(tape, y, threads=threads)
+    interrupt(calls[phase])
+    assert layer(few).tobytes() == before.tobytes()
 
 
 def test_too_large_a_stack_is_a_memory_error():

@@ -12,12 +12,20 @@ from lstmc import (
     HighwayClassifier,
     HighwayRegressor,
     LSTMClassifier,
+    LSTMFCNClassifier,
     LSTMRegressor,
     LSTMTranscriber,
 )
 
+# The paper's LSTM-FCN would take hours: narrower, in fewer and larger steps. Without
+# balanced class weights, which partial_fit cannot have.
+SMALL_FCN = LSTMFCNClassifier(
+    8, filters=(8, 8), kernel_sizes=(5, 3), max_iter=100, learning_rate_init=0.02,
+    norm_momentum=0.9, class_weight=None,
+)  # fmt: skip
 ESTIMATORS = [
     LSTMClassifier(),
+    SMALL_FCN,
     LSTMRegressor(),
     LSTMTranscriber(),
     HighwayClassifier(num_layers=5),

@@ -14,7 +14,7 @@ static void forward(Step s)
 {
     EACH_PANEL (s, p, r) {
         vec *a = slot(s, p, r, A), *saved = slot(s, p, r, H0), *h = hidden(s, p, r);
-        const vec *h0 = hidden_before(s, p, r), *d = vector(s, p, D);
+        const vec *h0 = hidden_before(s, p, r), *d = vector(s, p, r, D);
         EACH_VECTOR (j) {
             saved[j] = h0[j];
             a[j] = tanh_(a[j]);
@@ -28,7 +28,7 @@ static void backward(Step s)
     EACH_PANEL (s, p, r) {
         vec *da = slot(s, p, r, A), *dh = state(s, p, r, H);
         vec *dd = vector_gradient(s, p, r, D);
-        const vec *h0 = slot(s, p, r, H0), *d = vector(s, p, D);
+        const vec *h0 = slot(s, p, r, H0), *d = vector(s, p, r, D);
         EACH_VECTOR (j) {
             const vec y = da[j];
             da[j] = dh[j] * (R(1) - y * y);

@@ -54,11 +54,11 @@ ALWAYS_INLINE vec slope_of_output(const Form form, int identity, vec y)
 }
 
 /* a + p c, if there is a peephole. */
-ALWAYS_INLINE vec look(Step s, idx p, int peephole, int j, vec a, vec c)
+ALWAYS_INLINE vec look(Step s, idx p, idx r, int peephole, int j, vec a, vec c)
 {
     if (peephole == NONE)
         return a;
-    return a + vector(s, p, peephole)[j] * c;
+    return a + vector(s, p, r, peephole)[j] * c;
 }
 
 /* The gate's value before goes to its slot, and the new one to its row. */
@@ -81,12 +81,12 @@ ALWAYS_INLINE void gated_forward(Step s, const Form form)
             z[j] = squash_input(form, z[j]);
             if (form.i != NONE) {
                 vec *a = slot(s, p, r, form.i) + j;
-                *a = i = sigmoid(look(s, p, form.p_i, j, *a, c0[j]));
+                *a = i = sigmoid(look(s, p, r, form.p_i, j, *a, c0[j]));
                 feed(s, p, r, form.s_i, form.i0, j, i);
             }
             if (form.f != NONE) {
                 vec *a = slot(s, p, r, form.f) + j;
-                *a = f = sigmoid(look(s, p, form.p_f, j, *a, c0[j]));
+                *a = f = sigmoid(look(s, p, r, form.p_f, j, *a, c0[j]));
                 feed(s, p, r, form.s_f, form.f0, j, f);
             }
             c[j] = pick(form.coupled, R(1) - i, f) * c0[j] + i * z[j];
@@ -98,7 +98,7 @@ ALWAYS_INLINE void gated_forward(Step s, const Form form)
         EACH_VECTOR (j) {
             if (form.o != NONE) {
                 vec *a = slot(s, p, r, form.o) + j;
-                *a = o = sigmoid(look(s, p, form.p_o, j, *a, c[j]));
+                *a = o = sigmoid(look(s, p, r, form.p_o, j, *a, c[j]));
                 feed(s, p, r, form.s_o, form.o0, j, o);
             }
             h[j] = o * squash_output(form, s.identity, c[j]);
@@ -120,7 +120,7 @@ ALWAYS_INLINE vec pull_gate(Step s, idx p, idx r, int column, int fed, int peeph
     if (peephole == NONE)
         return splat(0);
     vector_gradient(s, p, r, peephole)[j] += da * c;
-    return pick(s.truncated, splat(0), vector(s, p, peephole)[j] * da);
+    return pick(s.truncated, splat(0), vector(s, p, r, peephole)[j] * da);
 }
 
 ALWAYS_INLINE void gated_backward(Step s, const Form form)

@@ -27,8 +27,8 @@ ALWAYS_INLINE void make_state(Step s, idx p, idx r, const Moments *of, vec *c)
         EACH_VECTOR (j) {
             const vec xn = of[OF_X].rate * x[k * VECS + j];
             const vec hn = of[OF_H].rate * h[k * VECS + j];
-            const vec a = vector(s, p, GX + k)[j] * xn + vector(s, p, GH + k)[j] * hn +
-                          vector(s, p, B + k)[j];
+            const vec a = vector(s, p, r, GX + k)[j] * xn +
+                          vector(s, p, r, GH + k)[j] * hn + vector(s, p, r, B + k)[j];
             spare(s, p, k)[j] = k == Z ? tanh_(a) : sigmoid(a);
         }
     EACH_VECTOR (j)

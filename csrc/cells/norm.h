@@ -98,7 +98,7 @@ ALWAYS_INLINE void put_output(Step s, idx p, idx r, int o, int x, int gain, Mome
 {
     EACH_VECTOR (j) {
         const vec xn = (state(s, p, r, x)[j] - of.mean) * of.rate;
-        const vec y = vector(s, p, gain)[j] * xn + vector(s, p, gain + 1)[j];
+        const vec y = vector(s, p, r, gain)[j] * xn + vector(s, p, r, gain + 1)[j];
         hidden(s, p, r)[j] = spare(s, p, o)[j] * (s.identity ? y : tanh_(y));
     }
 }
@@ -134,7 +134,8 @@ ALWAYS_INLINE void pull_output(Step s, idx p, idx r, int gate, int normed, int g
     vec *o = spare(s, p, gate), *x = spare(s, p, normed), *dh = state(s, p, r, 0);
     EACH_VECTOR (j) {
         x[j] = (x[j] - of.mean) * of.rate;
-        const vec g = vector(s, p, gain)[j], y = g * x[j] + vector(s, p, gain + 1)[j];
+        const vec g = vector(s, p, r, gain)[j];
+        const vec y = g * x[j] + vector(s, p, r, gain + 1)[j];
         const vec squashed = s.identity ? y : tanh_(y);
         const vec bend = s.identity ? splat(0) : squashed;
         const vec dy = dh[j] * o[j] * (R(1) - bend * bend);
@@ -159,7 +160,7 @@ ALWAYS_INLINE void pull_gains(Step s, idx p, idx r, int first, int gain, int bia
             vector_gradient(s, p, r, gain + k)[j] += da * *x;
             if (bias != NONE)
                 vector_gradient(s, p, r, bias + k)[j] += da;
-            add_to(sums + k, da * vector(s, p, gain + k)[j], *x);
+            add_to(sums + k, da * vector(s, p, r, gain + k)[j], *x);
         }
 }
 
@@ -175,7 +176,7 @@ ALWAYS_INLINE void pull_norm(Step s, idx r, int first, int gain, int count, real
         EACH (k, count)
             EACH_VECTOR (j) {
                 vec *x = slot(s, p, r, first + k) + j;
-                const vec d = spare(s, p, k)[j] * vector(s, p, gain + k)[j];
+                const vec d = spare(s, p, k)[j] * vector(s, p, r, gain + k)[j];
                 *x = pull(d, *x, rate, sums) * units_of(s, p, j);
             }
 }

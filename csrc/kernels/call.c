@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "cells.h"
+#include "conv_table.h"
 #include "dispatch.h"
 #include "highway.h"
 #include "kernels.h"
-#include "rowwise.h"
 #include "matrix_memory.h"
+#include "rowwise.h"
 
-extern const MemoryKernels NAME(memory_kernels);
+#include "fcn.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
@@ -268,7 +269,10 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
+extern const ConvKernels NAME(conv_kernels);
+extern const FilmKernels NAME(film_kernels);
 extern const HighwayKernels NAME(highway_kernels);
+extern const MemoryKernels NAME(memory_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
 
 const Kernels NAME(kernels) = {
@@ -297,8 +301,11 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
-    .rows = &NAME(row_kernels),
-    .memory = &NAME(memory_kernels),
+    .fcn = &NAME(fcn_kernels),
+    .conv = &NAME(conv_kernels),
+    .film = &NAME(film_kernels),
     .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
+    .rows = &NAME(row_kernels),
+    .memory = &NAME(memory_kernels),
 };

@@ -83,8 +83,8 @@ static void pack_units(const real *w, idx n, idx units, real *to)
     for (idx k = 0; k < n; k += PANEL, w += PANEL, to += PANEL * PANEL) {
         const idx most = min_idx(PANEL, n - k);
         if (units == PANEL && most == PANEL)
-            for (idx i = 0; i < PANEL; ++i)
-                for (idx j = 0; j < PANEL; ++j)
+            for (idx j = 0; j < PANEL; ++j)
+                for (idx i = 0; i < PANEL; ++i)
                     to[i * PANEL + j] = w[j * n + i];
         else
             for (idx j = 0; j < units; ++j)

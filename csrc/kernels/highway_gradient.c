@@ -220,7 +220,8 @@ int NAME(highway_backward)(const lstmc_highway *call, int threads, void *memory)
 #pragma omp for schedule(static)
         for (idx item = 0; item < blocks; ++item) {
             const Block block = block_of(&s, item);
-            weight_gradient(&s, &block);
+            if (!atomic_load(&s.poll->stopped))
+                weight_gradient(&s, &block);
         }
         restore_mode(mode);
     }

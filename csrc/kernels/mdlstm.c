@@ -100,8 +100,7 @@ static Sweep lay_out(const lstmc_mdlstm *call, int threads, int backward, Arena 
                   sizeof(real));
     s.state_size = 4 * (s.widest + 1) * (backward ? s.dims : 1) * width_of_states(&s);
     s.own_size = BLOCK_ROWS * (s.row + max_idx(s.slots, s.out_panels) * PANEL);
-    s.scratch =
-        take(arena, crews * s.state_size + threads * s.own_size, sizeof(real));
+    s.scratch = take(arena, crews * s.state_size + threads * s.own_size, sizeof(real));
     if (!backward)
         return s;
     if (call->dx)

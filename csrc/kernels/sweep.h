@@ -52,13 +52,13 @@ typedef struct {
     idx *start;     /* (slabs, diagonals + 1) places */
     Walk *walk;     /* (directions, samples) */
     real *weights;  /* (directions, panels, columns, k, PANEL) */
-    real *biases;   /* (directions, panels, columns + dims + 2, PANEL), and peepholes */
-    real *back;     /* (directions, out panels, panels * columns * PANEL, PANEL) */
+    real *biases; /* (directions, panels, columns + dims + 2, PANEL), and peepholes */
+    real *back; /* (directions, out panels, panels * columns * PANEL, PANEL) */
     idx out_panels; /* of h of each dimension, then of x */
-    real *scratch;  /* (crews) states, then (threads) rows and gates */
+    real *scratch; /* (crews) states, then (threads) rows and gates */
     idx state_size, own_size;
     /* backward */
-    real *dx;          /* (directions - 1, cells, inputs) */
+    real *dx; /* (directions - 1, cells, inputs) */
     real *packed_rows; /* (directions, window) */
     real *gradient, *d_biases; /* as weights and biases */
     Poll *poll;
@@ -75,13 +75,13 @@ typedef struct {
     const Walk *walk;
     const real *weights, *biases, *back;
     real *h[2], *c[2]; /* (widest + 1, parts, panels * PANEL); the last row is zeros */
-    real *rows;  /* (BLOCK_ROWS, row) */
+    real *rows; /* (BLOCK_ROWS, row) */
     real *gates; /* (BLOCK_ROWS, slots or out panels, PANEL) */
     real *tape;
     Barrier *barrier;
 } Job;
 
-void NAME(build_tables)(const Sweep *);  /* these three by the whole team */
+void NAME(build_tables)(const Sweep *); /* these three by the whole team */
 void NAME(pack_sweep)(const Sweep *, int backward);
 void NAME(sweep_gradient)(const Sweep *, real *row); /* row: own scratch */
 void NAME(sweep_forward)(const Job *);

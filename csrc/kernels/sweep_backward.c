@@ -37,8 +37,7 @@ ALWAYS_INLINE void cells_backward(const Job *job, idx t, idx first, idx rows, id
                 row_at(job, spot->after[d], after) * row + d * width + p * PANEL;
             dh1[d] = (const vec *)(job->h[!side] + from);
             dc1[d] = (const vec *)(job->c[!side] + from);
-            dc0[d] =
-                (vec *)(job->c[side] + (first + r) * row + d * width + p * PANEL);
+            dc0[d] = (vec *)(job->c[side] + (first + r) * row + d * width + p * PANEL);
             in.c0[d] = (const vec *)zeros;
             if (spot->before[d] != NONE)
                 in.c0[d] = (const vec *)(job->tape + spot->before[d] * tape_row(s) +
@@ -82,9 +81,8 @@ static void input_gradient(const Job *job, idx place, idx rows)
     product.c = job->gates;
     product.c_row = panels * PANEL;
     NAME(product)(&product);
-    real *dx = job->direction
-                   ? s->dx + (job->direction - 1) * s->cells * s->inputs
-                   : s->call->dx;
+    real *dx = job->direction ? s->dx + (job->direction - 1) * s->cells * s->inputs
+                              : s->call->dx;
     for (idx r = 0; r < rows; ++r)
         memcpy(dx + cell_of(job->walk, s->spot + place + r) * s->inputs,
                job->gates + r * product.c_row, (size_t)s->inputs * sizeof(real));

@@ -48,8 +48,7 @@ ALWAYS_INLINE void cells_forward(const Job *job, const Spot *spot, idx rows, idx
                      .c = (vec *)(job->c[side] + (own + r) * width + p * PANEL),
                      .h = (vec *)(job->h[side] + (own + r) * width + p * PANEL)};
         for (int d = 0; d < dims; ++d)
-            in.c0[d] =
-                (const vec *)(c0 + row_at(job, spot->before[d], before) * width);
+            in.c0[d] = (const vec *)(c0 + row_at(job, spot->before[d], before) * width);
         step_forward(in, dims);
         const idx cell = cell_of(job->walk, spot) * s->directions + job->direction;
         store_output(s, (real *)s->call->y + cell * s->units, p, in.h);
@@ -66,23 +65,22 @@ static void block_forward(const Job *job, idx t, idx first, idx rows)
     gather_rows(job, spot, rows, before, job->h[!side]);
     for (idx p = 0; p < s->panels; ++p) {
         const idx a_row = job->tape ? tape_row(s) : s->slots * PANEL;
-        real *a = job->tape ? job->tape + place * a_row + p * s->slots * PANEL
-                            : job->gates;
-        NAME(product)(&(Product){
-            .rows = rows,
-            .panels = s->columns,
-            .groups = 1,
-            .a = job->rows,
-            .a_row = s->row,
-            .runs = 1,
-            .run = s->k,
-            .b = job->weights + p * s->columns * s->k * PANEL,
-            .b_panel = s->k * PANEL,
-            .start = job->biases + p * biases_in(s) * PANEL,
-            .start_panel = PANEL,
-            .c = a,
-            .c_panel = PANEL,
-            .c_row = a_row});
+        real *a =
+            job->tape ? job->tape + place * a_row + p * s->slots * PANEL : job->gates;
+        NAME(product)(&(Product){.rows = rows,
+                                 .panels = s->columns,
+                                 .groups = 1,
+                                 .a = job->rows,
+                                 .a_row = s->row,
+                                 .runs = 1,
+                                 .run = s->k,
+                                 .b = job->weights + p * s->columns * s->k * PANEL,
+                                 .b_panel = s->k * PANEL,
+                                 .start = job->biases + p * biases_in(s) * PANEL,
+                                 .start_panel = PANEL,
+                                 .c = a,
+                                 .c_panel = PANEL,
+                                 .c_row = a_row});
         if (s->dims == 2)
             cells_forward(job, spot, rows, before, first, side, p, a, a_row, 2);
         else if (s->dims == 3)

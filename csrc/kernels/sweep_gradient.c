@@ -98,8 +98,8 @@ static void add_column(const Sweep *s, idx direction, idx p, idx g, idx first,
         sum[j] = bias[j];
     for (idx chunk = 0; chunk * CHUNK < count; ++chunk) {
         const idx depth = min_idx(CHUNK, count - chunk * CHUNK);
-        const real *from = tape_of(s, direction, first + chunk * CHUNK) +
-                           (p * s->slots + g) * PANEL;
+        const real *from =
+            tape_of(s, direction, first + chunk * CHUNK) + (p * s->slots + g) * PANEL;
         vec *to = (vec *)da;
         for (idx k = 0; k < depth; ++k, from += tape_row(s), to += VECS)
             EACH_VECTOR (j)
@@ -127,7 +127,8 @@ static void add_peepholes(const Sweep *s, idx direction, idx p, idx first, idx c
             if (spot->before[d] == NONE)
                 continue;
             const vec *c0 = (const vec *)(tape_of(s, direction, spot->before[d]) +
-                                          p * s->slots * PANEL) + c;
+                                          p * s->slots * PANEL) +
+                            c;
             EACH_VECTOR (j) {
                 sum[I * VECS + j] += a[I * VECS + j] * c0[j];
                 sum[(1 + d) * VECS + j] += a[(F + d) * VECS + j] * c0[j];

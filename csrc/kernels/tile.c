@@ -2,9 +2,16 @@
  *
  * One accumulator per output, started and then summed over k in order: the bits of a
  * row depend on neither the rows nor the panels beside it. */
+#include "cases.h"
 #include "kernels.h"
 
+/* Of 32 registers two tiles' worth are sums, where two panels stand beside each other:
+ * one of A's loads then serves two of them, and loads do not decide. */
+#if defined(__AVX512F__)
+#define ACCUMULATORS (2 * TILE_ROWS * VECS)
+#else
 #define ACCUMULATORS (TILE_ROWS * VECS)
+#endif
 #define MOST_BESIDE 4
 
 /* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
@@ -61,18 +68,10 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define BESIDE(rows) \
     (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
 #define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
-#define ONE(rows) 1
 
 /* clang-format off */
 #define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
-#define CASES_3(n) CASE(1, n(1)) CASE(2, n(2)) CASE(3, n(3))
-#define CASES_6(n) CASES_3(n) CASE(4, n(4)) CASE(5, n(5)) CASE(6, n(6))
-#define CASES_12(n) CASES_6(n) CASE(7, n(7)) CASE(8, n(8)) CASE(9, n(9)) \
-    CASE(10, n(10)) CASE(11, n(11)) CASE(12, n(12))
 /* clang-format on */
-#define ALL_CASES_(rows, n) CASES_##rows(n)
-#define ALL_CASES(rows, n) ALL_CASES_(rows, n)
-#define CASES(n) ALL_CASES(TILE_ROWS, n)
 
 static void narrow(const Tile *t, idx rows)
 {
@@ -89,6 +88,15 @@ static void narrow_fetching(const Tile *t, idx rows)
     const int fetch = 1;
     switch (rows) {
         CASES(ONE)
+    }
+}
+
+static void pair_fetching(const Tile *t, idx rows)
+{
+    const idx a_k = 1;
+    const int fetch = 1;
+    switch (rows) {
+        CASES(PAIR)
     }
 }
 
@@ -139,8 +147,7 @@ static void add_runs(const Product *p, idx first_run, idx runs)
     t.a_row = p->a_row;
     t.runs = runs, t.run = p->run, t.skip = p->skip;
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
-    t.ahead_step = is_large ? LINE / blocks : 0;
-    idx beside = blocks == 1 ? BESIDE(p->rows) : 1, g = 0, q = 0;
+    idx beside = blocks == 1 ? BESIDE(p->rows) : BESIDE(TILE_ROWS), g = 0, q = 0;
     for (idx left = p->groups * p->panels; left > 0; left -= beside) {
         while (beside > left)
             beside /= 2;
@@ -153,16 +160,21 @@ static void add_runs(const Product *p, idx first_run, idx runs)
                 q = 0, ++g;
         }
         t.a = p->a + first_run * p->skip;
-        t.ahead = (const char *)(t.b[0] + p->b_panel);
+        t.ahead = (const char *)(t.b[beside - 1] + p->b_panel);
+        t.ahead_step = is_large ? min_idx(LINE, LINE * beside / blocks) : 0;
         for (idx block = 0; block < blocks; ++block) {
             const idx rows = height + (block < higher);
             if (beside == 1)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
+            else if (beside == 2)
+                (is_large ? pair_fetching : pair)(&t, rows);
             else
-                (beside == 2 ? pair : wide)(&t, rows);
+                wide(&t, rows);
             t.a += rows * t.a_row;
-            t.start[0] += rows * t.start_row;
-            t.c[0] += rows * t.c_row;
+            for (idx j = 0; j < beside; ++j) {
+                t.start[j] += rows * t.start_row;
+                t.c[j] += rows * t.c_row;
+            }
             t.ahead += depth * t.ahead_step;
         }
     }

@@ -2,7 +2,7 @@
 
 The lines of `prints`, as images: no frames are cut, no features computed. Layers of
 multidimensional LSTM, which sweep in from all four corners, read blocks of 3 x 2
-pixels, then blocks of 2 x 2 of their own outputs.
+pixels, then blocks of 4 x 1 of their own outputs.
 """
 
 import numpy as np
@@ -31,10 +31,10 @@ from rounds import fit_rounds
 from lstmc import MDLSTMTranscriber
 from lstmc.metrics import character_error_rate
 
-UNITS, BLOCKS, BETWEEN = (16, 32), ((3, 2), (2, 2)), (48,)
+UNITS, BLOCKS, BETWEEN = (16, 48), ((3, 2), (4, 1)), (48,)
 BATCH = 8
 DRAWN, DECIDED = 2000, 240  # lines: of a round, of all fonts
-RATES = [4e-3] * 16 + [2e-3] * 6 + [1e-3] * 4 + [4e-4] * 3
+RATES = [4e-3] * 13 + [2e-3] * 6 + [1e-3] * 4 + [4e-4] * 3
 
 
 def train(learnt_from, decided_by, seed, say):

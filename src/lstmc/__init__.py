@@ -14,9 +14,11 @@ __version__ = "0.1.0"
 
 # Where the names that are loaded on demand live.
 _LAZY = {
+    "ConvLSTMForecaster": "estimators",
     "HighwayClassifier": "estimators",
     "HighwayRegressor": "estimators",
     "LSTMClassifier": "estimators",
+    "LSTMFCNClassifier": "estimators",
     "LSTMRegressor": "estimators",
     "LSTMTranscriber": "estimators",
     "MDLSTMClassifier": "estimators",
@@ -32,11 +34,13 @@ _LAZY = {
 }
 
 __all__ = [
+    "ConvLSTMForecaster",
     "DivergenceError",
     "HighwayClassifier",
     "HighwayRegressor",
     "Images",
     "LSTMClassifier",
+    "LSTMFCNClassifier",
     "LSTMRegressor",
     "LSTMTranscriber",
     "MDLSTMClassifier",

@@ -296,3 +296,116 @@ cdef extern from "lstmc_mlstm.h" nogil:
     int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
     int lstmc_memory_step(const lstmc_memory_call *, void *)
     int lstmc_memory_move(const lstmc_memory_call *, void *, int)
+
+cdef extern from "lstmc_conv.h" nogil:
+    enum:
+        LSTMC_AXES
+
+    ctypedef struct lstmc_conv:
+        int dtype
+        Py_ssize_t inputs, outputs
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        Py_ssize_t images
+        const Py_ssize_t *size
+        const void *x
+        const void *weights
+        const void *bias
+        void *y
+        const void *dy
+        void *dx
+        void *d_weights
+        void *d_bias
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_conv_forward(const lstmc_conv *)
+    int lstmc_conv_backward(const lstmc_conv *)
+
+    ctypedef struct lstmc_film:
+        int cell, dtype
+        Py_ssize_t inputs, units
+        Py_ssize_t size[3]
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        int pixelwise
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        const void *w
+        const void *r
+        const void *b
+        const void *v
+        const void *x
+        void *y
+        void *tape
+        const void *before[5]
+        void *after[5]
+        const void *dy
+        const void *d_after[5]
+        void *dx
+        void *d_before[5]
+        void *dw
+        void *dr
+        void *db
+        void *dv
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_film_takes(int)
+    int lstmc_film_tape(const lstmc_film *, Py_ssize_t, Py_ssize_t *)
+    int lstmc_film_forward(const lstmc_film *)
+    int lstmc_film_backward(const lstmc_film *)
+
+cdef extern from "lstmc_fcn.h" nogil:
+    ctypedef struct lstmc_batch_norm:
+        int dtype
+        Py_ssize_t rows, channels
+        const void *x
+        const void *mean
+        const void *scale
+        const void *bias
+        int relu, threads
+        void *y
+        const void *dy
+        const double *precision
+        void *dx
+        double *d_scale
+        double *d_bias
+
+    ctypedef struct lstmc_attention:
+        int dtype
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *offsets
+        const void *x
+        const void *key
+        void *gates
+        void *context
+        void *h
+        void *c
+        const void *recurrent
+        const void *attending
+        const void *querying
+        const void *vector
+        const void *before[2]
+        const void *dh
+        const void *d_after[2]
+        void *dx
+        void *d_key
+        void *d_query
+        void *d_vector
+        void *d_before[2]
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_moments(const lstmc_batch_norm *, double *, double *)
+    int lstmc_batch_normalize(const lstmc_batch_norm *)
+    int lstmc_batch_normalize_back(const lstmc_batch_norm *)
+    int lstmc_pool(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                   void *, int)
+    int lstmc_pool_back(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                        void *, int)
+    int lstmc_attend(const lstmc_attention *)
+    int lstmc_attend_back(const lstmc_attention *)

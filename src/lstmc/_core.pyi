@@ -300,30 +300,6 @@ def count_edits(
     row: np.ndarray,
     edits: np.ndarray,
 ) -> None: ...
-
-class Memory:
-    stream_size: int
-    def __init__(
-        self,
-        float64: bool,
-        heads: int,
-        d_k: int,
-        d_v: int,
-        sigmoid_input: bool,
-        exponential_forget: bool,
-        plain: bool,
-        epsilon: float,
-        chunk: int,
-        form: int,
-    ) -> None: ...
-    def tape_size(self, offsets: np.ndarray) -> int: ...
-
-# Of each dtype one, by "float" and "double".
-memory_forward: dict[str, Any]
-memory_backward: dict[str, Any]
-memory_step: dict[str, Any]
-memory_move: dict[str, Any]
-
 def mdlstm_tape_size(
     shapes: np.ndarray, directions: int, inputs: int, units: int, float64: bool
 ) -> int: ...
@@ -348,6 +324,83 @@ def mdlstm_backward(
     dy: np.ndarray,
     dx: np.ndarray | None,
     gradient: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+
+class Memory:
+    stream_size: int
+    def __init__(
+        self,
+        float64: bool,
+        heads: int,
+        d_k: int,
+        d_v: int,
+        sigmoid_input: bool,
+        exponential_forget: bool,
+        plain: bool,
+        epsilon: float,
+        chunk: int,
+        form: int,
+    ) -> None: ...
+    def tape_size(self, offsets: np.ndarray) -> int: ...
+
+# Of each dtype one, by "float" and "double".
+memory_forward: dict[str, Any]
+memory_backward: dict[str, Any]
+memory_step: dict[str, Any]
+memory_move: dict[str, Any]
+
+def moments(
+    x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
+) -> None: ...
+def batch_normalize(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    y: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def batch_normalize_back(
+    x: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    bias: np.ndarray,
+    relu: bool,
+    precision: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_scale: np.ndarray,
+    d_bias: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def pool(
+    offsets: np.ndarray, x: np.ndarray, y: np.ndarray, threads: int = 0
+) -> None: ...
+def pool_back(
+    offsets: np.ndarray, dy: np.ndarray, dx: np.ndarray, threads: int = 0
+) -> None: ...
+def attend(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
+    threads: int = 0,
+) -> None: ...
+def attend_back(
+    offsets: np.ndarray,
+    inputs: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    before: tuple[np.ndarray, ...] | None,
+    kept: tuple[np.ndarray, ...],
+    dh: np.ndarray | None,
+    d_after: tuple[np.ndarray, ...] | None,
+    out: tuple[np.ndarray, ...],
+    d_before: tuple[np.ndarray, ...],
+    dtype: np.ndarray,
     threads: int = 0,
 ) -> None: ...
 def choose_target(name: str) -> None: ...
@@ -382,3 +435,46 @@ class Highway:
         gradient: np.ndarray,
         threads: int = 0,
     ) -> None: ...
+
+def conv_forward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    y: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def conv_backward(
+    size: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray | None,
+    d_weights: np.ndarray,
+    d_bias: np.ndarray,
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    threads: int = 0,
+) -> None: ...
+def film_takes(cell: int) -> bool: ...
+
+class Film:
+    pixels: int
+    sizes: tuple[int, int, int, int]
+    def __init__(
+        self,
+        cell: int,
+        float64: bool,
+        inputs: int,
+        units: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        dilation: tuple[int, ...],
+        pixelwise: bool,
+    ) -> None: ...
+    def tape_size(self, frames: int) -> int: ...
+
+film_forward: dict[str, Any]  # by "float" or "double"
+film_backward: dict[str, Any]

@@ -318,13 +318,15 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
 include "_stream.pxi"
 include "_dense.pxi"
 include "_rowwise.pxi"
+include "_conv.pxi"
 include "_decode.pxi"
 include "_ctc.pxi"
 include "_mdlstm.pxi"
 include "_edits.pxi"
+include "_highway.pxi"
 include "_mlstm.pxi"
 include "_blocks.pxi"
-include "_highway.pxi"
+include "_fcn.pxi"
 
 # --- the machine ------------------------------------------------------------------
 

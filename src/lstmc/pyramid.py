@@ -13,6 +13,7 @@ Neural Networks. NIPS 2008.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -108,12 +109,13 @@ class Pyramid:
         own = {"dtype": dtype}
         blocks, forward = sizes["block_size"], sizes["feedforward_size"]
         width = int(input_size) * math.prod(blocks[0])
-        self.layers = {}
+        self.layers: dict[str, Any] = {}
         for k, units in enumerate(sizes["hidden_size"]):
             own["random_state"] = int(rng.integers(2**31))
             if k > 0:
-                layer = Blocks(width, forward[k - 1], blocks[k], **own)
-                self.layers[f"blocks{k}"] = layer
+                self.layers[f"blocks{k}"] = Blocks(
+                    width, forward[k - 1], blocks[k], **own
+                )
                 width = forward[k - 1]
             own["random_state"] = int(rng.integers(2**31))
             self.layers[f"mdlstm{k}"] = MDLSTM(width, units, **options, **own)
@@ -147,7 +149,7 @@ class Pyramid:
     def from_parameters(cls, config, parameters):
         """Return the network of a ``config`` and its ``parameters``."""
         network = cls(**config, **UNDRAWN)
-        own = {prefix: {} for prefix in network.layers}
+        own: dict[str, dict] = {prefix: {} for prefix in network.layers}
         for key, array in parameters.items():
             prefix, _, name = key.partition(".")
             own[prefix][name] = array
@@ -314,7 +316,7 @@ def check_sizes(hidden_size, block_size, feedforward_size, ndim):
         "block_size": [[int(n) for n in block] for block in blocks],
         "feedforward_size": [int(n) for n in between],
     }
-    flat = [*plain["hidden_size"], *plain["feedforward_size"]]
-    if min([*flat, *(n for block in plain["block_size"] for n in block)]) < 1:
+    flat = [*units, *between, *(n for block in blocks for n in block)]
+    if min(map(int, flat)) < 1:
         raise ValueError(f"expected sizes of at least 1, got {plain}")
     return plain

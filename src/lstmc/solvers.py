@@ -88,14 +88,18 @@ class Schedule:
 
     Parameters
     ----------
-    kind : {"constant", "invscaling", "adaptive"}
+    kind : {"constant", "invscaling", "adaptive", "plateau"}
         "constant" never changes. "invscaling" is ``initial / (t + 1) ** power_t``
         after each epoch, ``t`` the samples trained on. "adaptive" divides by 5 on
-        each plateau until 1e-6.
+        each plateau until 1e-6. "plateau" is Keras' ReduceLROnPlateau: it multiplies by
+        ``factor`` each time that ``patience`` epochs in a row did not better the loss
+        by 1e-4, down to ``lowest``.
     initial : float
         Learning rate of the first epoch.
     power_t : float
         Exponent of "invscaling".
+    factor, patience, lowest : float, int, float
+        Of "plateau".
 
     Examples
     --------
@@ -105,15 +109,30 @@ class Schedule:
     """
 
     SMALLEST = 1e-6  # as in MLPClassifier
+    BETTER = 1e-4  # of the loss, as in Keras
 
-    def __init__(self, kind, initial, power_t):
+    def __init__(self, kind, initial, power_t, *, factor=0.5, patience=10, lowest=0.0):
         self.kind, self.initial, self.power_t = kind, initial, power_t
+        self.factor, self.patience, self.lowest = factor, patience, lowest
         self.learning_rate = initial
+        self.best, self.idle = math.inf, 0
 
-    def end_epoch(self, samples):
-        """Take note of ``samples`` trained on so far."""
+    def end_epoch(self, samples, loss=math.inf):
+        """Take note of ``samples`` trained on so far, and of the epoch's loss."""
         if self.kind == "invscaling":
             self.learning_rate = self.initial / (samples + 1) ** self.power_t
+        if self.kind == "plateau":
+            self._watch(loss)
+
+    def _watch(self, loss):
+        if loss < self.best - self.BETTER:
+            self.best, self.idle = loss, 0
+            return
+        self.idle += 1
+        if self.idle >= self.patience:
+            lower = max(self.lowest, self.learning_rate * self.factor)
+            self.learning_rate = min(self.learning_rate, lower)
+            self.idle = 0
 
     def stops_at_plateau(self):
         """Answer a plateau: True to stop, False after lowering the rate."""

@@ -88,6 +88,10 @@ class Settings:
     threads: int
     tbptt: int | None = None
     checkpoint: bool = False
+    keep_best: bool = False
+    plateau_factor: float = 0.5
+    plateau_patience: int = 10
+    plateau_min: float = 0.0
 
     @property
     def way(self):
@@ -129,8 +133,10 @@ class Trainer:
         self.steps = 0
         self.seed = int(rng.integers(2**62))
         self.schedule = Schedule(
-            settings.learning_rate, settings.learning_rate_init, settings.power_t
-        )
+            settings.learning_rate, settings.learning_rate_init, settings.power_t,
+            factor=settings.plateau_factor, patience=settings.plateau_patience,
+            lowest=settings.plateau_min,
+        )  # fmt: skip
         self.solver: Adam | SGD
         if settings.solver == "adam":
             self.solver = Adam(
@@ -173,7 +179,7 @@ class Trainer:
         Notes
         -----
         However it ends, the weights are those of the last finished epoch, or with
-        early stopping those of the best.
+        early stopping or ``keep_best`` those of the best.
         """
         weights = self.network.weights
         kept = weights.copy()
@@ -187,12 +193,12 @@ class Trainer:
                     score, validation_loss = self._evaluate(validation)
                     merit = score if stopping else -loss
                     idle = 0 if merit >= best + self.settings.tol else idle + 1
-                    if merit > best or not stopping:
+                    if merit > best or not (stopping or self.settings.keep_best):
                         kept[:] = weights
                     best = max(best, merit)
                     self._note(history, len(data), loss, score, validation_loss)
                     progress.epoch(len(history.loss_curve), loss, score)
-                    self.schedule.end_epoch(self.samples)
+                    self.schedule.end_epoch(self.samples, loss)
                     if idle > self.settings.n_iter_no_change:
                         idle = 0
                         history.converged = self.schedule.stops_at_plateau()

@@ -36,10 +36,12 @@ static void test_target(const char *target)
     test_checkpoint();
     test_pack();
     test_dense();
+    test_mdlstm();
     test_solver();
     test_dropout();
     test_edits();
     test_ctc();
+    test_highway();
     test_decode();
     test_mode();
     test_memory();

@@ -55,7 +55,9 @@ class TrainedEstimator(BaseEstimator):
         samples = 0 if first else self.t_
         trainer = Trainer(network, self._settings(), rng, samples)
         history = self._train(trainer, data, held, self.max_iter, first)
-        if not history.converged and self.n_iter_ == self.max_iter:
+        # With inf there is nothing that would have to come about before the end.
+        stops = self.n_iter_no_change < np.inf
+        if stops and not history.converged and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"Maximum iterations ({self.max_iter}) reached and the optimization "
                 "hasn't converged yet.",

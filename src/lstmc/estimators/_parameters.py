@@ -74,6 +74,28 @@ def _pair(rule):
     )
 
 
+# For rules of parameters that one estimator alone has.
+BOOL, integer_rule, real_rule, option_rule = _BOOL, _integer, _real, _options
+
+
+def sizes_rule():
+    """Of a tuple of sizes.
+
+    Examples
+    --------
+    >>> sizes_rule().passes((8, 5, 3)), sizes_rule().passes((8, 0))
+    (True, False)
+    """
+    return Rule(
+        lambda v: (
+            isinstance(v, list | tuple)
+            and len(v) > 0
+            and all(_is_int(k) and k >= 1 for k in v)
+        ),
+        "a tuple of ints in the range [1, inf)",
+    )
+
+
 RULES = {
     "hidden_size": _integer(1),
     "cell": _either(
@@ -130,18 +152,7 @@ RULES = {
     "class_weight": _either(
         _options("balanced"), Rule(lambda v: isinstance(v, dict), "a dict"), _NONE
     ),
-    "levels": _either(
-        _integer(1),
-        Rule(
-            lambda v: (
-                isinstance(v, list | tuple)
-                and len(v) > 0
-                and all(_is_int(k) and k >= 1 for k in v)
-            ),
-            "a tuple of ints in the range [1, inf)",
-        ),
-        _NONE,
-    ),
+    "levels": _either(_integer(1), sizes_rule(), _NONE),
     "label_smoothing": _real(0, 1),
     "on_infeasible": _options("raise", "skip"),
     "decoder": _options(*DECODERS),

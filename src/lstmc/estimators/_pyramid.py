@@ -28,6 +28,7 @@ class ImageEstimator(TrainedEstimator):
     """A pyramid of multidimensional LSTM layers behind scikit-learn's interface."""
 
     _architecture = ARCHITECTURE
+    n_features_in_: int
     _rules = {
         # `check_sizes` says what is wrong with these, which belong together.
         **dict.fromkeys(("hidden_size", "block_size"), ANYTHING),

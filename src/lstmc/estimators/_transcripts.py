@@ -13,6 +13,7 @@ from ..labels import Labels
 from ..losses import make_ctc
 from ..models import TranscriberModel
 from ..models.alphabet import Alphabet
+from ._base import TrainedEstimator
 
 # Arguments of ctc.prefix_beam by our names; `alpha` is the penalty's here.
 BEAM = {
@@ -22,14 +23,14 @@ BEAM = {
 }  # fmt: skip
 
 
-class TranscriptTargets:
+class TranscriptTargets(TrainedEstimator):
     """What a transcriber adds to `TrainedEstimator`: its targets and its loss."""
 
     _model_type = TranscriberModel
     decoder: str
 
     class_weight: Any
-    levels: int | tuple[int, ...] | None
+    levels: Any  # int, tuple of int, or None
     label_smoothing: float
     on_infeasible: str
     classes_: Any

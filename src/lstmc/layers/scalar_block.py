@@ -22,9 +22,10 @@ import numpy as np
 from .. import _core
 from ..initializers import power_law
 from . import rowwise
+from .doors import kernel_backward, kernel_forward
 from .flat import Flat
 from .layer import aligned
-from .stack import kernel_backward, kernel_forward, registry
+from .stack import registry
 
 I, F, Z, O = range(4)  # noqa: E741
 

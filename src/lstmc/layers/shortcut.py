@@ -87,12 +87,13 @@ def make_shortcuts(packing, residual):
     """One for each layer of a stack, None where nothing goes past."""
     form = packing.form
     width = form.width * form.directions
-    shortcuts: list[Residual | None] = [None]
-    for part in packing.gates[1:]:
-        shortcuts.append(
-            Residual() if residual else Gated(width, form.dtype, part) if part else None
-        )
-    return shortcuts
+
+    def make(layer, part):
+        if residual and layer > 0:
+            return Residual()
+        return Gated(width, form.dtype, part) if part else None
+
+    return [make(layer, part) for layer, part in enumerate(packing.gates)]
 
 
 def pull_past(shortcut, tape, dy, gradient, threads):
@@ -106,3 +107,10 @@ def pull_past(shortcut, tape, dy, gradient, threads):
     if dy is None:
         return None, None
     return shortcut.pull(gate, dy, tape.weights, gradient, threads)
+
+
+def add_past(dx, past):
+    """Return ``dx`` with what came past the layer added in place; None: nothing did."""
+    if past is not None:
+        dx += past
+    return dx

@@ -10,11 +10,12 @@ import numpy as np
 from .. import _core
 from ..sequences import Sequences
 from .dense import product
+from .doors import by_head, kernel_backward, kernel_forward
 from .layer import aligned, checked_dtype
 from .noise import Noisy
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
-from .shortcut import make_shortcuts, pull_past
+from .shortcut import add_past, make_shortcuts, pull_past
 
 
 @cache
@@ -286,7 +287,7 @@ class Stack(Noisy):
             self._store_state(found, before, layer)
             self._pull_static(found, layer, tape, gradient)
             self._spare[layer] = tape.saved.pop()
-            dy = dx if past is None else np.add(dx, past, out=dx)
+            dy = add_past(dx, past)
             if layer > 0:
                 below = tape.inputs[layer - 1]
                 dy = self._dropped(below, dx, layer - 1, tape.dropout_key, copy=False)
@@ -328,7 +329,7 @@ class Stack(Noisy):
             state = tuple(np.zeros_like(s) for s in self._empty_state(n))
         own = [s[first : first + self.directions] for s in state]
         if heads > 1:
-            own = [_by_head(s, heads) for s in own]
+            own = [by_head(s, heads) for s in own]
         if static is not None:
             own.append(self._mapped(static, layer))
         elif self._facts["statics"]:
@@ -360,7 +361,7 @@ class Stack(Noisy):
             weight = self.weights[w].reshape(self.hidden_size, self.static_size)
             sides.append(product(static, weight, self.weights[b]))
         mapped = np.stack(sides)
-        return mapped if self.num_heads == 1 else _by_head(mapped, self.num_heads)
+        return mapped if self.num_heads == 1 else by_head(mapped, self.num_heads)
 
     def _pull_static(self, own, layer, tape, gradient):
         """From the gradient at those states to that of their map and features."""
@@ -378,22 +379,3 @@ class Stack(Noisy):
             gradient[w] = product(da.T, tape.static.T, none).ravel()
             gradient[b] = da.sum(axis=0)
             tape.dstatic += product(da, weight.T, none)
-
-
-def _by_head(state, heads):
-    """(directions, n, heads * units) to (directions * heads, n, units)."""
-    sides, n, width = state.shape
-    split = state.reshape(sides, n, heads, width // heads).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(split).reshape(sides * heads, n, width // heads)
-
-
-@cache
-def kernel_forward(dtype):
-    """The forward of one dtype, without a look at its arguments at each call."""
-    return _core.forward["double" if dtype == np.float64 else "float"]
-
-
-@cache
-def kernel_backward(dtype):
-    """The backward of one dtype."""
-    return _core.backward["double" if dtype == np.float64 else "float"]

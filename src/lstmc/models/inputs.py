@@ -8,8 +8,8 @@ from ..layers.extras import checked_extras
 from ..sequences import Sequences, as_sequences
 
 
-class SequenceInput:
-    """Sequences, with times and static features where a cell reads them.
+class SeriesInput:
+    """Sequences, and nothing beside them.
 
     Parameters
     ----------
@@ -19,20 +19,19 @@ class SequenceInput:
         Whether the fit saw a 2-D array (n, T) of univariate series.
     """
 
-    kind = "sequences"
+    kind = "series"
 
     def __init__(self, n_features_in, univariate):
         self.n_features_in_ = n_features_in
         self.univariate = univariate
 
-    def read(self, X, network, *, time=None, static=None):
-        """Return ``X`` as Sequences of the network's type, and keywords of its `apply`.
+    def read(self, X, network):
+        """Return ``X`` as Sequences of the network's type, and no keywords.
 
         Raises
         ------
         TypeError, ValueError
-            If ``X`` is of another kind or has another number of features, or ``time``
-            or ``static`` does not go with it and with the cell.
+            If ``X`` is of another kind or has another number of features.
         """
         wide = getattr(X, "ndim", None) == 2 and self.univariate
         if wide and X.shape[1] != self.n_features_in_:
@@ -44,7 +43,7 @@ class SequenceInput:
         x = as_sequences(
             X, dtype=config["dtype"], n_features=config["input_size"], allow_empty=True
         )
-        return x, checked_extras(network.recurrent, x, time, static)
+        return x, {}
 
     def to_json(self):
         """Return what `from_json` takes."""
@@ -54,6 +53,23 @@ class SequenceInput:
     def from_json(cls, config):
         """Return the input that `to_json` took apart, or raise."""
         return cls(**checked(config, n_features_in=int, univariate=bool))
+
+
+class SequenceInput(SeriesInput):
+    """Sequences, with times and static features where a cell reads them."""
+
+    kind = "sequences"
+
+    def read(self, X, network, *, time=None, static=None):
+        """Return ``X`` as Sequences of the network's type, and keywords of its `apply`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Also if ``time`` or ``static`` does not go with ``X`` and with the cell.
+        """
+        x, _ = super().read(X, network)
+        return x, checked_extras(network.recurrent, x, time, static)
 
 
 class TableInput:
@@ -159,4 +175,7 @@ def checked(config, **kinds):
 
 
 # By the "input" of a model's config.
-INPUTS = {reader.kind: reader for reader in (SequenceInput, TableInput, ImageInput)}
+INPUTS = {
+    reader.kind: reader
+    for reader in (SequenceInput, SeriesInput, TableInput, ImageInput)
+}

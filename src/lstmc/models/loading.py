@@ -1,11 +1,13 @@
 """Loading: from the file of a model to the model."""
 
 from .file import ModelFileError, read_model
+from .forecaster import ForecasterModel
 from .model import ClassifierModel, RegressorModel
 from .transcriber import TranscriberModel
 
 MODELS = {
-    model.kind: model for model in (ClassifierModel, RegressorModel, TranscriberModel)
+    model.kind: model
+    for model in (ClassifierModel, RegressorModel, TranscriberModel, ForecasterModel)
 }
 
 
@@ -22,7 +24,7 @@ def load(path):
 
     Returns
     -------
-    ClassifierModel, RegressorModel or TranscriberModel
+    ClassifierModel, RegressorModel, TranscriberModel or ForecasterModel
         ``LSTMClassifier.from_model(model)`` gives the estimator back.
 
     Raises

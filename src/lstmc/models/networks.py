@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .. import highway_network
+from .. import frame_network, highway_network
 from ..layers.stack import registry
 from ..layers.xlstm import fewest_of_blocks, parse_cell
 from ..levels import LevelNetwork
+from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
+from ..lstm_fcn import LSTMFCN
 from ..network import POOLINGS, Network
 from ..pyramid import POOLINGS as CELL_POOLINGS
 from ..pyramid import Pyramid, check_sizes
@@ -154,6 +156,32 @@ def _make_pyramid(config, tensors):
     return Pyramid.from_parameters(config, tensors)
 
 
+def fewest_of_lstm_fcn(config):
+    """What an LSTM-FCN has at least, and a small multiple at most.
+
+    Examples
+    --------
+    >>> from lstmc.lstm_fcn import LSTMFCN
+    >>> network = LSTMFCN(1, 8, output_size=2, filters=(4,), kernel_sizes=(3,))
+    >>> fewest_of_lstm_fcn(network.config)
+    108
+    """
+    sizes = [config[k] for k in ("input_size", "hidden_size", "output_size", "steps")]
+    filters, taps = config["filters"], config["kernel_sizes"]
+    if type(filters) is not list or type(taps) is not list or not filters:
+        raise TypeError(f"expected lists, got filters {filters!r}, taps {taps!r}")
+    for size in (*sizes, *filters, *taps):
+        if type(size) is not int or size < 0:
+            raise TypeError(f"expected sizes of at least 0, got {size!r}")
+    m, n, outputs, steps = sizes
+    channels = [m, *filters]
+    convolutions = sum(
+        c * k * f for c, k, f in zip(channels[:-1], taps, filters, strict=True)
+    )
+    recurrent = n if registry()[config["cell"]][1]["r_blocks"] else 0
+    return n * ((steps or m) + recurrent) + convolutions + outputs * (n + channels[-1])
+
+
 NETWORKS = {
     "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
     "highway": Origin(
@@ -161,5 +189,11 @@ NETWORKS = {
         highway_network.fewest_parameters,
         lambda config: False,
     ),
+    "frames": Origin(
+        frame_network.FrameNetwork.from_parameters,
+        frame_network.fewest_parameters,
+        lambda config: True,
+    ),
     "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),
+    LSTM_FCN: Origin(LSTMFCN.from_parameters, fewest_of_lstm_fcn, lambda config: False),
 }
