@@ -103,9 +103,10 @@ def main():
     )  # fmt: skip
     proof.note(
         "Cells whose units see one another track the state without end, if training "
-        "gets there at all. The one whose units see but themselves stays at chance, and "
-        "so does a stack of two mLSTM blocks, whose memories are not mixed from step to "
-        "step; with an sLSTM block in place of the second it tracks the state, too."
+        "gets there at all. The one whose units see but themselves stays at chance, "
+        "and so does a stack of two mLSTM blocks, whose memories are not mixed from "
+        "step to step; with an sLSTM block in place of the second it tracks the "
+        "state, too."
     )
     proof.finish(draw(curves))
 
