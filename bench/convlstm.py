@@ -160,8 +160,8 @@ def table(record) -> str:
         for case in sorted(record["cases"], key=lambda c: c["threads"])
     ]
     note = (
-        "\nFrames with their channels innermost, in float32; training is a forward pass "
-        "and the gradients of all weights. Ratio: torch, a loop over steps with one "
+        "\nFrames with their channels innermost, in float32; training is a forward "
+        "pass and the gradients of all weights. Ratio: torch, a loop over steps with one "
         f"conv2d over x and h each, to {OURS}.\n"
     )
     return tables._table(head, rows, words=2) + note
