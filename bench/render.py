@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 
-from bench import fcn, highway, mdlstm, mlstm, tables, xlstm_stack
+from bench import convlstm, fcn, highway, mdlstm, mlstm, tables, xlstm_stack
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -35,6 +35,7 @@ BLOCKS = {
     "xlstm": (["xlstm"], xlstm_stack.table),
     "ctc": (["ctc"], tables.ctc),
     "decoding": (["decoding"], tables.decoding),
+    "convlstm": (["convlstm"], convlstm.table),
     "mdlstm": (["mdlstm"], mdlstm.table),
     "highway": (["highway"], highway.table),
     "fcn": (["fcn"], fcn.table),

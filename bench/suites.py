@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench import (
     cells,
     check,
+    convlstm,
     ctc,
     decoding,
     fcn,
@@ -191,6 +192,14 @@ SUITES = {
         file="decoding",
         rounds=7,
         judge=decoding.judge,
+        quick=1,
+    ),
+    "convlstm": Suite(
+        "convolutional LSTM over frames, against PyTorch's conv2d step by step",
+        convlstm.PEERS,
+        convlstm.plan,
+        file="convlstm",
+        judge=convlstm.judge,
         quick=1,
     ),
     "mdlstm": Suite(

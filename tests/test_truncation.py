@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from lstmc import LSTMClassifier, LSTMRegressor, cells
+from lstmc.layers.layer import aligned
 from lstmc.losses import LOSSES
 from lstmc.network import POOLINGS, Network
 from lstmc.sequences import as_sequences
@@ -153,7 +154,7 @@ def test_the_gradient_with_noise(noise, checkpoint):
         )
 
     assert loss() == pytest.approx((y * dy).sum(), rel=1e-12)
-    gradient = np.empty(stack.n_weights)
+    gradient = aligned(stack.n_weights, stack.dtype)
     way.pull(tape, dy, None, gradient)
     for j in rng.permutation(np.flatnonzero(stack.weights))[:30]:
         wanted = slope(network, j, loss)

@@ -48,8 +48,8 @@ static inline void find_pixels(const Short *s, const Piece *piece, const real *x
 {
     for (idx k = 0; k < count; ++k) {
         const idx at = piece->at - before + k;
-        pixel[k] = at < 0 || at >= piece->size ? s->zeros
-                                               : x + (piece->start + at) * width;
+        pixel[k] =
+            at < 0 || at >= piece->size ? s->zeros : x + (piece->start + at) * width;
     }
 }
 

@@ -102,10 +102,11 @@ def main():
         best <= 0.6,
     )  # fmt: skip
     proof.note(
-        "Every cell whose units see one another tracks the state without end. The one "
-        "whose units see but themselves stays at chance, and so does a stack of two "
-        "mLSTM blocks, whose memories are not mixed from step to step; with an sLSTM "
-        "block in place of the second it tracks the state, too."
+        "Cells whose units see one another track the state without end, if training "
+        "gets there at all. The one whose units see but themselves stays at chance, "
+        "and so does a stack of two mLSTM blocks, whose memories are not mixed from "
+        "step to step; with an sLSTM block in place of the second it tracks the "
+        "state, too."
     )
     proof.finish(draw(curves))
 

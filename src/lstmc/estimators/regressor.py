@@ -19,7 +19,8 @@ class LSTMRegressor(NumberTargets, SequenceEstimator):
     hidden_size : int, default=64
         Units of each layer and direction.
     cell : str, default="lstm"
-        Name of a cell; `lstmc.cells` lists them.
+        Name of a cell; `lstmc.cells` lists them. "mlstm" and "xlstm[a:b]" are blocks
+        of `layers.XLSTM`, a mLSTM and then b sLSTM, ``num_layers`` times.
     num_layers : int, default=1
         Recurrent layers, one on top of the other.
     bidirectional : bool, default=False

@@ -14,7 +14,7 @@ from .stream import _at_least
 class BlockStream(_core.BlockStream):
     """Sequences that grow step by step; see ``XLSTM.stream``, which opens one.
 
-    ``stream.step(x)`` advances every sequence by one step, in some 20 microseconds a
+    ``stream.step(x)`` advances every sequence by one step, in some 10 microseconds a
     block of 128 features: the state stays inside and does not grow, nothing is
     allocated. The results are those of the layer called with the whole sequences up to
     rounding, since that one computes many steps of an mLSTM together; their bits do not
