@@ -14,7 +14,7 @@ import numpy as np
 
 from bench import tables
 from bench.grid import THREADS, Case, Shape
-from bench.record import OURS
+from bench.record import OURS, figures
 
 # The equations that the tests hold lstmc to, step by step in float64.
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference_mlstm.py"
@@ -149,7 +149,7 @@ def table(record) -> str:
         def time(peer, unit=unit, peers=peers):
             if peer not in peers:
                 return "–"
-            return f"{peers[peer]['median'] * unit[0]:.3g} {unit[1]}"
+            return f"{figures(peers[peer]['median'] * unit[0])} {unit[1]}"
 
         ratio = min(peers[p]["ratio"] for p in PEERS[1:] if p in peers)
         rows.append(
