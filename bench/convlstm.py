@@ -161,7 +161,7 @@ def table(record) -> str:
     ]
     note = (
         "\nFrames with their channels innermost, in float32; training is a forward "
-        "pass and the gradients of all weights. Ratio: torch, a loop over steps with one "
-        f"conv2d over x and h each, to {OURS}.\n"
+        "pass and the gradients of all weights. Ratio: torch, a loop over steps with "
+        f"one conv2d over x and h each, to {OURS}.\n"
     )
     return tables._table(head, rows, words=2) + note
