@@ -1,7 +1,7 @@
 /* convolution.c - the entry points of convolutions and of layers over frames. */
-#include "conv_table.h"
+#include "tables/conv_table.h"
 #include "dispatch.h"
-#include "kernels/fcn.h"
+#include "tables/fcn_table.h"
 #include "parallel.h"
 
 /* As in lstmc.c: products of sizes are checked against it once. */

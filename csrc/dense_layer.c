@@ -4,6 +4,7 @@
 #include "dispatch.h"
 #include "lstmc_dense.h"
 #include "parallel.h"
+#include "tables/dense_table.h"
 
 static int check_sizes(int dtype, ptrdiff_t inputs, ptrdiff_t outputs)
 {
@@ -91,19 +92,4 @@ int lstmc_dense_backward(const lstmc_dense_call *call)
     if (call->rows == 0)
         own.x = own.dy = none, own.dx = NULL;
     return run(&own, 1);
-}
-
-int lstmc_dense(int dtype, const void *x, const void *w, const void *b, void *y,
-                ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs, int threads)
-{
-    const lstmc_dense_call call = {.dtype = dtype,
-                                   .rows = rows,
-                                   .inputs = inputs,
-                                   .outputs = outputs,
-                                   .x = x,
-                                   .w = w,
-                                   .b = b,
-                                   .y = y,
-                                   .threads = threads};
-    return lstmc_dense_forward(&call);
 }

@@ -9,28 +9,6 @@ typedef struct {
     int threads, members;
 } Team;
 
-typedef struct {
-    ptrdiff_t rows, inputs, outputs;
-} DenseSizes;
-
-/* As lstmc_dense_call; dy NULL: forward. */
-typedef struct {
-    DenseSizes size;
-    const void *x, *w, *packed, *b;
-    void *y;
-    const void *dy;
-    void *dx, *dw, *db;
-    int threads;
-} DenseJob;
-
-typedef struct {
-    ptrdiff_t (*packed_size)(ptrdiff_t inputs, ptrdiff_t outputs); /* in reals */
-    void (*pack)(const void *w, ptrdiff_t inputs, ptrdiff_t outputs, void *packed);
-    ptrdiff_t (*workspace)(const DenseJob *); /* in bytes */
-    void (*forward)(const DenseJob *, void *workspace);
-    void (*backward)(const DenseJob *, void *workspace);
-} DenseKernels;
-
 typedef struct Kernels {
     int lanes; /* reals in a panel */
     int cell_count;
@@ -56,7 +34,6 @@ typedef struct Kernels {
                         const void *const *states);
     void (*stream_store)(const lstmc_stream *, int layer, ptrdiff_t sample,
                          void *const *states);
-    const DenseKernels *dense;
     void (*adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
                  void *v, ptrdiff_t size);
     void (*sgd)(const lstmc_solver *, void *weights, const void *gradient,
@@ -69,13 +46,15 @@ typedef struct Kernels {
     ptrdiff_t (*align_workspace)(const lstmc_ctc *, int threads);
     int (*ctc_align)(const lstmc_ctc *, int threads, void *workspace);
     void (*log_softmax)(const void *x, double *out, ptrdiff_t rows, ptrdiff_t classes);
-    const struct FcnKernels *fcn; /* kernels/fcn.h */
-    const struct ConvKernels *conv; /* conv_table.h */
-    const struct FilmKernels *film;
-    const struct HighwayKernels *highway; /* kernels/highway.h */
-    const struct MdlstmKernels *mdlstm; /* see multidimensional.h */
+    /* See tables/. */
+    const struct DenseKernels *dense;
     const struct RowKernels *rows;
-    const struct MemoryKernels *memory; /* matrix_memory.h */
+    const struct ConvKernels *conv;
+    const struct FilmKernels *film;
+    const struct FcnKernels *fcn;
+    const struct HighwayKernels *highway;
+    const struct MdlstmKernels *mdlstm;
+    const struct MemoryKernels *memory;
 } Kernels;
 
 /* The head of a stream's memory; the rest is known to kernels/stream.c. */

@@ -1,6 +1,6 @@
 /* fcn.c - the entry points of batch normalization, pooling and attention. */
 #include "dispatch.h"
-#include "kernels/fcn.h"
+#include "tables/fcn_table.h"
 #include "parallel.h"
 
 /* Operations that take as long as a number's way through memory. */

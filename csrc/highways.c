@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 #include "dispatch.h"
-#include "kernels/highway.h"
+#include "tables/highway_table.h"
 #include "parallel.h"
 
 static int check_stack(const lstmc_highway *call)

@@ -1,5 +1,5 @@
 /* matrix_memory.c - the entry points of the matrix memory of the mLSTM. */
-#include "matrix_memory.h"
+#include "tables/memory_table.h"
 
 #include "dispatch.h"
 #include "parallel.h"

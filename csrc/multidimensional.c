@@ -1,5 +1,5 @@
 /* multidimensional.c - the entry points of the multidimensional LSTM. */
-#include "multidimensional.h"
+#include "tables/mdlstm_table.h"
 
 #include "dispatch.h"
 #include "parallel.h"

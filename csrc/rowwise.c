@@ -5,7 +5,7 @@
 
 #include "dispatch.h"
 #include "parallel.h"
-#include "rowkernels.h"
+#include "tables/row_table.h"
 
 static const RowKernels *rows_of(int dtype) { return kernels_of(dtype)->rows; }
 

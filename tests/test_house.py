@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "lstmc"
 
 # Each may use what stands before it, never what stands after.
-C_ORDER = ["real", "vmath", "cell", "cells", "kernels", "decode", "lstmc"]
+C_ORDER = ["real", "vmath", "cell", "cells", "tables", "kernels", "decode", "lstmc"]
 PYTHON_ORDER = [
     *("_core", "sequences", "images", "layers", "truncation", "network"),
     *("pyramid", "levels", "models", "training", "estimators"),

@@ -219,13 +219,7 @@ LSTMC_API int lstmc_stream_get_state(const lstmc_stream *, int layer,
 LSTMC_API int lstmc_stream_set_state(lstmc_stream *, int layer,
                                      const void *const *states);
 
-/* --- a dense layer, solvers, dropout --------------------------------------------- */
-
-/* y = x W' + b: x (rows, inputs), w (outputs, inputs), b (outputs); bits of a row
- * are the same in any company. */
-LSTMC_API int lstmc_dense(int dtype, const void *x, const void *w, const void *b,
-                          void *y, ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t outputs,
-                          int threads);
+/* --- solvers, dropout ------------------------------------------------------------ */
 
 typedef struct {
     double scale; /* the gradient is multiplied by it first */

@@ -4,20 +4,12 @@
 #include <string.h>
 
 #include "cells.h"
-#include "conv_table.h"
 #include "dispatch.h"
-#include "highway.h"
 #include "kernels.h"
-#include "matrix_memory.h"
-#include "rowwise.h"
-
-#include "fcn.h"
 
 #define REFER(name) &NAME(name),
 static const Cell *const cells[] = {CELLS(REFER)};
 #undef REFER
-
-extern const DenseKernels NAME(dense_kernels);
 
 enum { CELL_COUNT = sizeof cells / sizeof *cells };
 
@@ -269,11 +261,15 @@ static int backward(const lstmc_call *call, Team team, idx longest, void *memory
     return is_stopped(&s) ? LSTMC_STOPPED : LSTMC_OK;
 }
 
-extern const ConvKernels NAME(conv_kernels);
-extern const FilmKernels NAME(film_kernels);
-extern const HighwayKernels NAME(highway_kernels);
-extern const MemoryKernels NAME(memory_kernels);
+/* The other ways through the data; see tables/. */
+extern const struct DenseKernels NAME(dense_kernels);
+extern const struct RowKernels NAME(row_kernels);
+extern const struct ConvKernels NAME(conv_kernels);
+extern const struct FilmKernels NAME(film_kernels);
+extern const struct FcnKernels NAME(fcn_kernels);
+extern const struct HighwayKernels NAME(highway_kernels);
 extern const struct MdlstmKernels NAME(mdlstm_kernels);
+extern const struct MemoryKernels NAME(memory_kernels);
 
 const Kernels NAME(kernels) = {
     .lanes = PANEL,
@@ -301,11 +297,11 @@ const Kernels NAME(kernels) = {
     .align_workspace = NAME(align_workspace),
     .ctc_align = NAME(ctc_align),
     .log_softmax = NAME(log_softmax),
-    .fcn = &NAME(fcn_kernels),
+    .rows = &NAME(row_kernels),
     .conv = &NAME(conv_kernels),
     .film = &NAME(film_kernels),
+    .fcn = &NAME(fcn_kernels),
     .highway = &NAME(highway_kernels),
     .mdlstm = &NAME(mdlstm_kernels),
-    .rows = &NAME(row_kernels),
     .memory = &NAME(memory_kernels),
 };

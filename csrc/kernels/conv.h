@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "conv_table.h"
+#include "tables/conv_table.h"
 #include "kernels.h"
 
 #if defined(_OPENMP)

@@ -8,8 +8,8 @@
  * All functions but the last two are called by the whole team. */
 #include <string.h>
 
-#include "dispatch.h"
 #include "kernels.h"
+#include "tables/dense_table.h"
 
 /* What a product fills at once: it stays in the first cache. */
 #define ROWS_AT_ONCE (4 * TILE_ROWS)

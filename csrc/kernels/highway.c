@@ -15,7 +15,7 @@
  * Srivastava, Greff, Schmidhuber: Training Very Deep Networks. NIPS 2015; H + x alone:
  * He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition. CVPR 2016. */
 #include "depth.h"
-#include "highway.h"
+#include "tables/highway_table.h"
 
 /* An odd number of lines, so that the rows do not share the sets of a cache. */
 static idx row_size(idx panels) { return (panels | 1) * PANEL; }

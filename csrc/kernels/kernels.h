@@ -274,8 +274,6 @@ void NAME(clear_gradient)(const Sequence *);
 void NAME(pack_rows)(const Sequence *, idx rows);
 void NAME(weight_gradient)(const Sequence *, idx rows);
 
-void NAME(dense)(const void *x, const void *w, const void *b, void *y, idx rows,
-                 idx inputs, idx outputs, int threads);
 void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
                 void *v, idx size);
 void NAME(sgd)(const lstmc_solver *, void *weights, const void *gradient,

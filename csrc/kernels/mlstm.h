@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kernels.h"
-#include "matrix_memory.h"
+#include "tables/memory_table.h"
 
 /* One head of one sample. A state is C^T in panels of d_v, (v_panels, d_k, PANEL), then
  * n (k_width), then m. */

@@ -4,7 +4,7 @@
 
 #include "lstmc_rowwise.h"
 #include "parallel.h"
-#include "rowkernels.h"
+#include "tables/row_table.h"
 #include "vmath.h"
 
 /* Up to LANES reals of a row of which n are left, zeros behind them. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "kernels.h"
-#include "multidimensional.h"
+#include "tables/mdlstm_table.h"
 
 #if defined(_OPENMP)
 #include <omp.h>

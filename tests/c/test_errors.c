@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "guard.h"
+#include "lstmc_dense.h"
 #include "problem.h"
 
 enum { INPUTS = 3, UNITS = 5, SAMPLES = 2, STEPS = 4 };
@@ -198,12 +199,19 @@ static void check_solvers(void)
     const lstmc_solver s = {.scale = 1, .learning_rate = 1, .step = 1};
     float x[4] = {1, 2, 3, 4};
     double norm = 77;
-    CHECK(lstmc_dense(9, x, x, x, x, 1, 1, 1, 1) == LSTMC_BAD_DTYPE);
-    CHECK(lstmc_dense(0, x, x, x, x, -1, 1, 1, 1) == LSTMC_BAD_SIZE);
-    CHECK(lstmc_dense(0, x, x, x, x, 1, 0, 1, 1) == LSTMC_BAD_SIZE);
-    CHECK(lstmc_dense(0, x, x, x, x, 1, 1, 0, 1) == LSTMC_BAD_SIZE);
-    CHECK(lstmc_dense(0, x, x, x, NULL, 1, 1, 1, 1) == LSTMC_NULL_ARRAY);
-    CHECK(lstmc_dense(0, NULL, NULL, NULL, NULL, 0, 1, 1, 1) == LSTMC_OK);
+    lstmc_dense_call dense = {.rows = 1, .inputs = 1, .outputs = 1};
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_dense_backward(&dense) == LSTMC_NULL_ARRAY);
+    dense.packed = (const char *)x + 1;
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_NOT_ALIGNED);
+    dense = (lstmc_dense_call){.rows = -1, .inputs = 1, .outputs = 1};
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_BAD_SIZE);
+    dense = (lstmc_dense_call){.inputs = 0, .outputs = 1};
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_BAD_SIZE);
+    dense = (lstmc_dense_call){.dtype = 9, .inputs = 1, .outputs = 1};
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_BAD_DTYPE);
+    dense = (lstmc_dense_call){.inputs = 1, .outputs = 1};
+    CHECK(lstmc_dense_forward(&dense) == LSTMC_OK); /* no rows */
     CHECK(lstmc_adam(9, &s, x, x, x, x, 4) == LSTMC_BAD_DTYPE);
     CHECK(lstmc_adam(0, &s, x, x, x, NULL, 4) == LSTMC_NULL_ARRAY);
     CHECK(lstmc_sgd(9, &s, x, x, x, 4) == LSTMC_BAD_DTYPE);

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "guard.h"
+#include "lstmc_dense.h"
 #include "problem.h"
 #include "shapes.h"
 
@@ -105,7 +106,14 @@ static void check_solvers_mode(void)
     CHECK(read_mode() == usual);
     lstmc_squared_norm(LSTMC_FLOAT32, g, 9, &norm);
     lstmc_dropout(LSTMC_FLOAT32, w, 9, 0.5, 1, 2);
-    lstmc_dense(LSTMC_FLOAT32, g, m, v, w, 3, 3, 3, 2);
+    lstmc_dense_forward(&(lstmc_dense_call){.rows = 3,
+                                            .inputs = 3,
+                                            .outputs = 3,
+                                            .x = g,
+                                            .w = m,
+                                            .b = v,
+                                            .y = w,
+                                            .threads = 2});
     CHECK(read_mode() == usual);
 }
 

@@ -1,6 +1,6 @@
-/* rowkernels.h - what of the kernels works row by row, of one target and dtype. */
-#ifndef LSTMC_ROWKERNELS_H
-#define LSTMC_ROWKERNELS_H
+/* row_table.h - the kernels that work row by row, of one target and dtype. */
+#ifndef LSTMC_ROW_TABLE_H
+#define LSTMC_ROW_TABLE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,4 @@
-/* conv_table.h - the kernels of convolutions of one target and dtype, as the entry
- * points call them. */
+/* conv_table.h - the kernels of convolutions of one target and dtype. */
 #ifndef LSTMC_CONV_TABLE_H
 #define LSTMC_CONV_TABLE_H
 

@@ -1,6 +1,6 @@
-/* highway.h - highway layers of one target and dtype, as the entry points call them. */
-#ifndef LSTMC_KERNELS_HIGHWAY_H
-#define LSTMC_KERNELS_HIGHWAY_H
+/* highway_table.h - the kernels of highway layers of one target and dtype. */
+#ifndef LSTMC_HIGHWAY_TABLE_H
+#define LSTMC_HIGHWAY_TABLE_H
 
 #include "lstmc_highway.h"
 

@@ -1,6 +1,6 @@
-/* matrix_memory.h - the kernels of the matrix memory, as its entry points call them. */
-#ifndef LSTMC_MATRIX_MEMORY_H
-#define LSTMC_MATRIX_MEMORY_H
+/* memory_table.h - the kernels of the matrix memory of one target and dtype. */
+#ifndef LSTMC_MEMORY_TABLE_H
+#define LSTMC_MEMORY_TABLE_H
 
 #include "lstmc_mlstm.h"
 

@@ -1,6 +1,4 @@
-/* fcn_table.c - the kernels of fcn.h of one target and dtype, gathered. */
-#include "kernels.h"
-
+/* gathered.c - the kernels of fcn.h of one target and dtype. */
 #include "fcn.h"
 
 const FcnKernels NAME(fcn_kernels) = {

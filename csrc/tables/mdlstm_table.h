@@ -1,7 +1,6 @@
-/* multidimensional.h - the kernels of the multidimensional LSTM, of one target and
- * dtype. */
-#ifndef LSTMC_MULTIDIMENSIONAL_H
-#define LSTMC_MULTIDIMENSIONAL_H
+/* mdlstm_table.h - the kernels of the multidimensional LSTM of one target and dtype. */
+#ifndef LSTMC_MDLSTM_TABLE_H
+#define LSTMC_MDLSTM_TABLE_H
 
 #include "lstmc_mdlstm.h"
 
