@@ -146,7 +146,7 @@ def table(record) -> str:
     """A row per shape, kind of work and number of threads."""
     from bench import tables
 
-    head = ["frames", "work", "threads"]
+    head = ["frames", "work", "threads", f"{OURS} ms", "torch ms", "ratio"]
     size = "{B} × {T} of {size} × {size}, {d} channels, {kernel} × {kernel}, {h} units"
     rows = [
         [
@@ -160,8 +160,8 @@ def table(record) -> str:
         for case in sorted(record["cases"], key=lambda c: c["threads"])
     ]
     note = (
-        "\nFrames with their channels innermost, in float32; training is a forward pass "
-        "and the gradients of all weights. Ratio: torch, a loop over steps with one "
+        "\nChannels innermost, in float32; training is a forward pass and the "
+        "gradients of all weights. Ratio: torch, a loop over steps with one "
         f"conv2d over x and h each, to {OURS}.\n"
     )
-    return tables._table(head, rows, words=2) + note
+    return tables._table([*head, "% of peak"], rows, words=2) + note
