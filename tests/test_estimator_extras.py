@@ -198,8 +198,8 @@ def test_large_inputs_go_through_in_parts(monkeypatch):
         est = small(cell=cell).fit(X, y, **extras)
         whole = est.predict_proba(X, **extras).tobytes()
         with monkeypatch.context() as patch:
-            patch.setattr("lstmc.network.WORK", 1)
-            patch.setattr("lstmc.network.FEWEST", 7)
+            patch.setattr("lstmc.networks.recurrent.WORK", 1)
+            patch.setattr("lstmc.networks.recurrent.FEWEST", 7)
             assert est.predict_proba(X, **extras).tobytes() == whole
 
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 import lstmc
 from lstmc import ConvLSTMForecaster, Sequences
 from lstmc.frame_losses import FRAME_LOSSES
-from lstmc.frame_network import FrameNetwork
+from lstmc.networks.frames import FrameNetwork
 from lstmc.training import DivergenceError
 
 OPTIONS = [

@@ -8,9 +8,9 @@ from sklearn.base import clone
 
 import lstmc
 from lstmc import HighwayClassifier, HighwayRegressor
-from lstmc.highway_network import HighwayNetwork
 from lstmc.losses import squared_error
 from lstmc.models.inputs import rows_as_sequences
+from lstmc.networks.highway import HighwayNetwork
 
 BOTH = [HighwayClassifier, HighwayRegressor]
 RNG = np.random.default_rng(0)

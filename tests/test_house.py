@@ -12,8 +12,8 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "lstmc"
 # Each may use what stands before it, never what stands after.
 C_ORDER = ["real", "vmath", "cell", "cells", "tables", "kernels", "decode", "lstmc"]
 PYTHON_ORDER = [
-    *("_core", "sequences", "images", "layers", "truncation", "network"),
-    *("pyramid", "levels", "models", "training", "estimators"),
+    *("_core", "sequences", "images", "layers", "networks"),
+    *("models", "training", "estimators"),
 ]
 
 

@@ -6,10 +6,10 @@ from transcripts import able, render, small
 
 from lstmc import LSTMTranscriber
 from lstmc.labels import Labels
-from lstmc.levels import LevelNetwork
 from lstmc.losses import ctc
 from lstmc.metrics import label_error_rate
-from lstmc.network import Network
+from lstmc.networks.levels import LevelNetwork
+from lstmc.networks.recurrent import Network
 from lstmc.sequences import as_sequences
 
 LENGTHS = (5, 0, 3, 1, 7)
@@ -84,8 +84,8 @@ def test_logits_do_not_depend_on_the_batch(levels, monkeypatch):
     together = top(x)
     for k in range(len(x)):
         assert together[k].tobytes() == top(x[[k]])[0].tobytes()
-    monkeypatch.setattr("lstmc.network.WORK", 1)
-    monkeypatch.setattr("lstmc.network.FEWEST", 7)
+    monkeypatch.setattr("lstmc.networks.recurrent.WORK", 1)
+    monkeypatch.setattr("lstmc.networks.recurrent.FEWEST", 7)
     assert top(x).values.tobytes() == together.values.tobytes()
     assert len(top(x[:0])) == 0
 

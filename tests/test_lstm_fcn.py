@@ -11,8 +11,8 @@ from test_interrupt import interrupt
 import lstmc
 from lstmc import LSTMFCNClassifier, Sequences
 from lstmc.losses import LOSSES
-from lstmc.lstm_fcn import LSTMFCN
 from lstmc.models.file import ModelFileError, read_model, write_model
+from lstmc.networks.lstm_fcn import LSTMFCN
 
 LENGTHS = [9, 0, 1, 12, 5]
 SMALL = {"filters": (4, 5, 3), "kernel_sizes": (8, 5, 3)}
@@ -129,7 +129,7 @@ def test_predictions_have_the_same_bits_in_any_company(way, dtype, monkeypatch):
         assert network.apply(x, threads=threads).tobytes() == every.tobytes()
     for j in range(len(x)):
         assert network.apply(x[j : j + 1]).tobytes() == every[j].tobytes()
-    monkeypatch.setattr("lstmc.lstm_fcn.WORK", 1)  # in parts of FEWEST
+    monkeypatch.setattr("lstmc.networks.lstm_fcn.WORK", 1)  # in parts of FEWEST
     assert network.apply(x).tobytes() == every.tobytes()
 
 

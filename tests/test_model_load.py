@@ -191,6 +191,6 @@ def test_a_small_file_makes_no_large_network(path, monkeypatch, claims):
     config["network"] |= claims
     tensors["recurrent.weight_ih_l0"] = np.ones((10**6, 1), np.float32)
     write_model(path, kind, tensors, config)
-    monkeypatch.setattr("lstmc.models.networks.Network.from_parameters", None)
+    monkeypatch.setattr("lstmc.models.origins.Network.from_parameters", None)
     with pytest.raises(ModelFileError, match=r"expected at least .* parameters"):
         lstmc.load(path)

@@ -13,7 +13,7 @@ from lstmc.labels import Labels
 from lstmc.losses import LOSSES, make_ctc
 from lstmc.models import ModelFileError
 from lstmc.models.file import read_model, write_model
-from lstmc.pyramid import Pyramid, count_frames
+from lstmc.networks.pyramid import Pyramid, count_frames
 
 STEP, LIMIT = 1e-6, 1e-6  # as in test_gradients
 SIZES = {2: [(5, 13), (3, 18), (4, 4)], 3: [(5, 3, 7), (3, 1, 4)]}

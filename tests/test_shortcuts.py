@@ -12,7 +12,7 @@ from test_stream import bits, numbers, random_state, stepped
 import lstmc
 from lstmc.layers import Recurrent, Stream
 from lstmc.losses import squared_error
-from lstmc.network import Network
+from lstmc.networks.recurrent import Network
 from lstmc.sequences import as_sequences
 
 KINDS = ["residual", "highway"]

@@ -16,7 +16,7 @@ from sklearn.base import clone
 import lstmc
 from lstmc import LSTMClassifier, LSTMRegressor
 from lstmc.losses import LOSSES
-from lstmc.network import POOLINGS, Network
+from lstmc.networks.recurrent import POOLINGS, Network
 from lstmc.progress import Progress
 from lstmc.sequences import as_sequences
 from lstmc.training import WINDOW, DivergenceError, bucket
@@ -98,8 +98,8 @@ def test_large_inputs_go_through_in_parts(monkeypatch):
     x = as_sequences(np.random.default_rng(0).normal(size=(50, 4, 3)))
     network = Network(3, 16, output_size=3, random_state=0)
     whole = network.apply(x)
-    monkeypatch.setattr("lstmc.network.WORK", 1)
-    monkeypatch.setattr("lstmc.network.FEWEST", 7)
+    monkeypatch.setattr("lstmc.networks.recurrent.WORK", 1)
+    monkeypatch.setattr("lstmc.networks.recurrent.FEWEST", 7)
     assert network.apply(x).tobytes() == whole.tobytes()
 
 

@@ -9,9 +9,9 @@ from sklearn.base import clone
 from lstmc import LSTMClassifier, LSTMRegressor, cells
 from lstmc.layers.layer import aligned
 from lstmc.losses import LOSSES
-from lstmc.network import POOLINGS, Network
+from lstmc.networks.recurrent import POOLINGS, Network
+from lstmc.networks.truncation import FEWEST, Truncated, steps_before_end
 from lstmc.sequences import as_sequences
-from lstmc.truncation import FEWEST, Truncated, steps_before_end
 
 LENGTHS = (7, 0, 3, 1, 8, 6)
 STEP, LIMIT = 1e-5, 1e-6  # as in test_gradients.py

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from lstmc.models.networks import fewest_parameters
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from test_estimator_options import bits, digest, problem, small
@@ -13,8 +14,7 @@ import lstmc
 from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
 from lstmc.layers.stacks import FIXED, OWN
 from lstmc.layers.xlstm import fewest_of_blocks, parse_cell
-from lstmc.models.networks import fewest_parameters
-from lstmc.network import Network
+from lstmc.networks.recurrent import Network
 
 CELLS = ["mlstm", "xlstm[1:1]", "xlstm[0:1]"]
 OPTIONS = [

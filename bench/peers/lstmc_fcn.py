@@ -7,7 +7,7 @@ import numpy as np
 from bench.fcn import DROPOUT, EPSILON, batches
 from lstmc import Sequences
 from lstmc.losses import LOSSES
-from lstmc.lstm_fcn import LSTMFCN
+from lstmc.networks.lstm_fcn import LSTMFCN
 from lstmc.solvers import Adam
 
 

@@ -12,7 +12,7 @@ from ..layers.options import GRADIENTS, OUTPUT_ACTIVATIONS
 from ..layers.stack import registry
 from ..layers.xlstm import parse_cell
 from ..models.transcriber import DECODERS
-from ..network import POOLINGS
+from ..networks.recurrent import POOLINGS
 
 
 class Rule(NamedTuple):

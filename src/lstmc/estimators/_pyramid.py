@@ -6,7 +6,7 @@ import numpy as np
 
 from ..images import as_images
 from ..models.inputs import ImageInput
-from ..pyramid import POOLINGS, Pyramid, check_sizes
+from ..networks.pyramid import POOLINGS, Pyramid, check_sizes
 from ._base import TrainedEstimator
 from ._parameters import RULES, Rule, check_parameters
 

@@ -1,10 +1,10 @@
 """What the estimators of recurrent networks share: sequences in, in any layers."""
 
 from ..layers.stacks import check_stack
-from ..levels import make_network
 from ..models.inputs import SequenceInput
-from ..network import plain_zoneout
-from ..truncation import check_truncation
+from ..networks.levels import make_network
+from ..networks.recurrent import plain_zoneout
+from ..networks.truncation import check_truncation
 from ._base import TrainedEstimator
 from ._data import check_extras, check_sequences
 from ._parameters import check_parameters, keep

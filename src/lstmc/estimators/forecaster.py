@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..frame_losses import FRAME_LOSSES
-from ..frame_network import MODES, FrameNetwork
 from ..layers.films import PEEPHOLES
 from ..layers.frames import as_frames
 from ..models.forecaster import ForecasterModel
+from ..networks.frames import MODES, FrameNetwork
 from ..sequences import Sequences
 from ..training import History, Samples
 from ._base import TrainedEstimator

@@ -2,7 +2,7 @@
 
 from sklearn.metrics import accuracy_score, r2_score
 
-from ..highway_network import HighwayNetwork
+from ..networks.highway import HighwayNetwork
 from ._classes import ClassTargets
 from ._numbers import NumberTargets
 from ._parameters import keep

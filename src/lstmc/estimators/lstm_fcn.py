@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.metrics import accuracy_score
 
-from ..lstm_fcn import LSTMFCN, check_architecture
 from ..models.inputs import SeriesInput
+from ..networks.lstm_fcn import LSTMFCN, check_architecture
 from ._base import TrainedEstimator
 from ._classes import ClassTargets
 from ._data import check_sequences

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from ..metrics import label_error_rate
-from ..pyramid import count_frames
+from ..networks.pyramid import count_frames
 from ._parameters import keep
 from ._pyramid import ImageEstimator
 from ._transcripts import TranscriptTargets

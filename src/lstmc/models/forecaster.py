@@ -4,7 +4,7 @@ import numpy as np
 
 from ..layers.frames import as_frames
 from .file import write_model
-from .networks import network_from
+from .origins import network_from
 
 
 class ForecasterModel:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .file import write_model
 from .inputs import INPUTS, SequenceInput, checked
-from .networks import network_from
+from .origins import network_from
 
 
 class Model:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers.extras import checked_extras
-from ..levels import softmax
+from ..networks.levels import softmax
 from ..sequences import as_sequences
 
 

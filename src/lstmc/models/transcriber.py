@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..labels import best_labels
-from ..levels import softmax
+from ..networks.levels import softmax
 from .alphabet import FORMS, Alphabet
 from .model import Model, classes_from_json, classes_to_json
 from .stream import TranscriptionStream

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _core
-from .layers import Dense, Highway
-from .layers.layer import ALIGNMENT, aligned, checked_dtype
-from .layers.options import check_share
+from .. import _core
+from ..layers import Dense, Highway
+from ..layers.layer import ALIGNMENT, aligned, checked_dtype
+from ..layers.options import check_share
 
 ROWS = 8192  # that go through the network at once in `apply`: its memory stays small
 
@@ -43,7 +43,7 @@ class HighwayNetwork:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmc.highway_network import HighwayNetwork
+    >>> from lstmc.networks.highway import HighwayNetwork
     >>> from lstmc.sequences import as_sequences
     >>> network = HighwayNetwork(3, 8, output_size=2, num_layers=20, random_state=0)
     >>> network.apply(as_sequences(np.zeros((5, 1, 3)))).shape
@@ -208,7 +208,7 @@ def fewest_parameters(config):
 
     Examples
     --------
-    >>> from lstmc.highway_network import HighwayNetwork
+    >>> from lstmc.networks.highway import HighwayNetwork
     >>> fewest_parameters(HighwayNetwork(3, 8, output_size=2, num_layers=1).config)
     104
     """

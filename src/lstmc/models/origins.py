@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .. import frame_network, highway_network
 from ..layers.stack import registry
 from ..layers.xlstm import fewest_of_blocks, parse_cell
-from ..levels import LevelNetwork
-from ..lstm_fcn import ARCHITECTURE as LSTM_FCN
-from ..lstm_fcn import LSTMFCN
-from ..network import POOLINGS, Network
-from ..pyramid import POOLINGS as CELL_POOLINGS
-from ..pyramid import Pyramid, check_sizes
+from ..networks import frames, highway
+from ..networks.levels import LevelNetwork
+from ..networks.lstm_fcn import ARCHITECTURE as LSTM_FCN
+from ..networks.lstm_fcn import LSTMFCN
+from ..networks.pyramid import POOLINGS as CELL_POOLINGS
+from ..networks.pyramid import Pyramid, check_sizes
+from ..networks.recurrent import POOLINGS, Network
 
 
 class Origin(NamedTuple):
@@ -69,7 +69,7 @@ def fewest_parameters(config):
 
     Examples
     --------
-    >>> from lstmc.network import Network
+    >>> from lstmc.networks.recurrent import Network
     >>> fewest_parameters(Network(3, 8, output_size=2, cell="rnn").config)
     104
     """
@@ -161,7 +161,7 @@ def fewest_of_lstm_fcn(config):
 
     Examples
     --------
-    >>> from lstmc.lstm_fcn import LSTMFCN
+    >>> from lstmc.networks.lstm_fcn import LSTMFCN
     >>> network = LSTMFCN(1, 8, output_size=2, filters=(4,), kernel_sizes=(3,))
     >>> fewest_of_lstm_fcn(network.config)
     108
@@ -185,13 +185,13 @@ def fewest_of_lstm_fcn(config):
 NETWORKS = {
     "recurrent": Origin(_make_recurrent, fewest_parameters, _pools_steps),
     "highway": Origin(
-        highway_network.HighwayNetwork.from_parameters,
-        highway_network.fewest_parameters,
+        highway.HighwayNetwork.from_parameters,
+        highway.fewest_parameters,
         lambda config: False,
     ),
     "frames": Origin(
-        frame_network.FrameNetwork.from_parameters,
-        frame_network.fewest_parameters,
+        frames.FrameNetwork.from_parameters,
+        frames.fewest_parameters,
         lambda config: True,
     ),
     "pyramid": Origin(_make_pyramid, fewest_in_pyramid, _pools_columns),

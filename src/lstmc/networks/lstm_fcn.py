@@ -12,8 +12,8 @@ from numbers import Integral
 
 import numpy as np
 
-from . import _core
-from .layers import (
+from .. import _core
+from ..layers import (
     AttentionLSTM,
     BatchNorm,
     Conv1D,
@@ -21,10 +21,10 @@ from .layers import (
     GlobalAveragePooling,
     Recurrent,
 )
-from .layers.layer import aligned
-from .layers.stack import registry
-from .network import whole_lines
-from .sequences import Sequences
+from ..layers.layer import aligned
+from ..layers.stack import registry
+from ..sequences import Sequences
+from .recurrent import whole_lines
 
 ARCHITECTURE = "lstm_fcn"  # in a config
 
@@ -84,7 +84,7 @@ class LSTMFCN:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmc.lstm_fcn import LSTMFCN
+    >>> from lstmc.networks.lstm_fcn import LSTMFCN
     >>> from lstmc.sequences import as_sequences
     >>> network = LSTMFCN(1, 8, output_size=2, dimension_shuffle=True, steps=30)
     >>> network.apply(as_sequences(np.zeros((5, 30)))).shape

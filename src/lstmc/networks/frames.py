@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from . import _core
-from .layers import ConvLSTM, Dense
-from .layers.layer import ALIGNMENT, aligned
-from .sequences import Sequences
+from .. import _core
+from ..layers import ConvLSTM, Dense
+from ..layers.layer import ALIGNMENT, aligned
+from ..sequences import Sequences
 
 MODES = ("encoder_forecaster", "recursive")
 LINKS = ("identity", "logistic")  # from a logit to a pixel
@@ -60,7 +60,7 @@ class FrameNetwork:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmc.frame_network import FrameNetwork
+    >>> from lstmc.networks.frames import FrameNetwork
     >>> from lstmc.sequences import as_sequences
     >>> network = FrameNetwork((4, 5), 1, 3, horizon=2, random_state=0)
     >>> network.forecast(as_sequences(np.zeros((6, 7, 20))), 3)
@@ -354,7 +354,7 @@ def fewest_parameters(config):
 
     Examples
     --------
-    >>> from lstmc.frame_network import FrameNetwork
+    >>> from lstmc.networks.frames import FrameNetwork
     >>> fewest_parameters(FrameNetwork((4, 5), 1, 3, mode="recursive").config)
     111
     """

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from .layers import MDLSTM, Blocks, Collapse, Dense
-from .layers.blocks import cut_blocks
-from .layers.layer import aligned
-from .network import whole_lines
-from .sequences import Sequences
+from .. import _core
+from ..layers import MDLSTM, Blocks, Collapse, Dense
+from ..layers.blocks import cut_blocks
+from ..layers.layer import aligned
+from ..sequences import Sequences
+from .recurrent import whole_lines
 
 POOLINGS = ("mean", "sum")  # and "columns": each has logits of its own
 
@@ -79,7 +79,7 @@ class Pyramid:
     --------
     >>> import numpy as np
     >>> from lstmc.images import as_images
-    >>> from lstmc.pyramid import Pyramid
+    >>> from lstmc.networks.pyramid import Pyramid
     >>> network = Pyramid(1, (4, 8), output_size=3, block_size=((2, 2), (2, 2)))
     >>> network.apply(as_images(np.zeros((5, 9, 12)))).shape
     (5, 3)

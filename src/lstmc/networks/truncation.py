@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from .layers.layer import aligned
-from .sequences import Sequences
+from ..layers.layer import aligned
+from ..sequences import Sequences
 
 # Steps at once, at least, of what is run for its final state alone: no tape is kept.
 FEWEST = 256

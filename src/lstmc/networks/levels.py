@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .layers.layer import aligned
-from .network import UNDRAWN, Network, whole_lines
-from .sequences import Sequences
+from ..layers.layer import aligned
+from ..sequences import Sequences
+from .recurrent import UNDRAWN, Network, whole_lines
 
 # Seeds of noise lie so far apart from level to level that they never meet.
 SEED_STRIDE = 1 << 40
@@ -49,7 +49,7 @@ class LevelNetwork:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmc.levels import LevelNetwork
+    >>> from lstmc.networks.levels import LevelNetwork
     >>> from lstmc.sequences import as_sequences
     >>> network = LevelNetwork(3, [8, 4], output_size=[6, 3], pooling="steps")
     >>> network.apply(as_sequences(np.zeros((5, 4, 3))))[1]

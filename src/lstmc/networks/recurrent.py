@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from .layers import Dense
-from .layers.layer import ALIGNMENT, aligned
-from .layers.options import checked_zoneout
-from .layers.stack import Stack
-from .layers.stacks import make_stack
-from .layers.xlstm import XLSTM
+from .. import _core
+from ..layers import Dense
+from ..layers.layer import ALIGNMENT, aligned
+from ..layers.options import checked_zoneout
+from ..layers.stack import Stack
+from ..layers.stacks import make_stack
+from ..layers.xlstm import XLSTM
+from ..sequences import Sequences
 from .pooling import pool, pull_pool
-from .sequences import Sequences
 from .truncation import Truncated, check_truncation
 
 POOLINGS = ("last", "mean", "max")  # and "steps": each step keeps its own logits
@@ -98,7 +98,7 @@ class Network:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmc.network import Network
+    >>> from lstmc.networks.recurrent import Network
     >>> from lstmc.sequences import as_sequences
     >>> network = Network(3, 8, output_size=2, random_state=0)
     >>> network.apply(as_sequences(np.zeros((5, 4, 3)))).shape

@@ -1,0 +1,1 @@
+"""Networks: layers with a head behind one face, one architecture a file."""
