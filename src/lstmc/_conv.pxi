@@ -1,5 +1,66 @@
 # Convolutions. A part of _core.pyx.
 
+cdef extern from "lstmc_conv.h" nogil:
+    enum:
+        LSTMC_AXES
+
+    ctypedef struct lstmc_conv:
+        int dtype
+        Py_ssize_t inputs, outputs
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        Py_ssize_t images
+        const Py_ssize_t *size
+        const void *x
+        const void *weights
+        const void *bias
+        void *y
+        const void *dy
+        void *dx
+        void *d_weights
+        void *d_bias
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_conv_forward(const lstmc_conv *)
+    int lstmc_conv_backward(const lstmc_conv *)
+
+    ctypedef struct lstmc_film:
+        int cell, dtype
+        Py_ssize_t inputs, units
+        Py_ssize_t size[3]
+        Py_ssize_t kernel[3]
+        Py_ssize_t dilation[3]
+        int pixelwise
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        const void *w
+        const void *r
+        const void *b
+        const void *v
+        const void *x
+        void *y
+        void *tape
+        const void *before[5]
+        void *after[5]
+        const void *dy
+        const void *d_after[5]
+        void *dx
+        void *d_before[5]
+        void *dw
+        void *dr
+        void *db
+        void *dv
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_film_takes(int)
+    int lstmc_film_tape(const lstmc_film *, Py_ssize_t, Py_ssize_t *)
+    int lstmc_film_forward(const lstmc_film *)
+    int lstmc_film_backward(const lstmc_film *)
+
 
 cdef int fill_axes(tuple given, str name, Py_ssize_t *to) except -1:
     """Numbers along the three axes, those that are missing outermost are 1."""

@@ -1,5 +1,26 @@
 # A dense layer, solvers and dropout. A part of _core.pyx.
 
+cdef extern from "lstmc_dense.h" nogil:
+    ctypedef struct lstmc_dense_call:
+        int dtype
+        Py_ssize_t rows, inputs, outputs
+        const void *x
+        const void *w
+        const void *packed
+        const void *b
+        void *y
+        const void *dy
+        void *dx
+        void *dw
+        void *db
+        int threads
+
+    int lstmc_dense_size(int, Py_ssize_t, Py_ssize_t, Py_ssize_t *)
+    int lstmc_dense_pack(int, const void *, Py_ssize_t, Py_ssize_t, void *)
+    int lstmc_dense_forward(const lstmc_dense_call *)
+    int lstmc_dense_backward(const lstmc_dense_call *)
+
+
 cdef int code(real x) noexcept:
     return LSTMC_FLOAT32 if real is float else LSTMC_FLOAT64
 

@@ -1,5 +1,57 @@
 # Batch normalization, pooling and attention. A part of _core.pyx.
 
+cdef extern from "lstmc_fcn.h" nogil:
+    ctypedef struct lstmc_batch_norm:
+        int dtype
+        Py_ssize_t rows, channels
+        const void *x
+        const void *mean
+        const void *scale
+        const void *bias
+        int relu, threads
+        void *y
+        const void *dy
+        const double *precision
+        void *dx
+        double *d_scale
+        double *d_bias
+
+    ctypedef struct lstmc_attention:
+        int dtype
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *offsets
+        const void *x
+        const void *key
+        void *gates
+        void *context
+        void *h
+        void *c
+        const void *recurrent
+        const void *attending
+        const void *querying
+        const void *vector
+        const void *before[2]
+        const void *dh
+        const void *d_after[2]
+        void *dx
+        void *d_key
+        void *d_query
+        void *d_vector
+        void *d_before[2]
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_moments(const lstmc_batch_norm *, double *, double *)
+    int lstmc_batch_normalize(const lstmc_batch_norm *)
+    int lstmc_batch_normalize_back(const lstmc_batch_norm *)
+    int lstmc_pool(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                   void *, int)
+    int lstmc_pool_back(int, const Py_ssize_t *, Py_ssize_t, Py_ssize_t, const void *,
+                        void *, int)
+    int lstmc_attend(const lstmc_attention *)
+    int lstmc_attend_back(const lstmc_attention *)
+
 
 cdef int fill_norm(lstmc_batch_norm *call, const real[:, ::1] x, int threads) except -1:
     memset(call, 0, sizeof(call[0]))

@@ -1,5 +1,26 @@
 # The multidimensional LSTM. A part of _core.pyx.
 
+cdef extern from "lstmc_mdlstm.h" nogil:
+    ctypedef struct lstmc_mdlstm:
+        int dtype, dims, directions
+        int direction[8]
+        Py_ssize_t samples, inputs, units
+        const Py_ssize_t *shape
+        const void *weights
+        const void *x
+        void *y
+        void *tape
+        const void *dy
+        void *dx
+        void *gradient
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_mdlstm_tape_size(const lstmc_mdlstm *, Py_ssize_t *)
+    int lstmc_mdlstm_forward(const lstmc_mdlstm *)
+    int lstmc_mdlstm_backward(const lstmc_mdlstm *)
+
 
 cdef int fill_mdlstm(lstmc_mdlstm *call, const real[::1] weights,
                      const Py_ssize_t[:, ::1] shapes, tuple directions,

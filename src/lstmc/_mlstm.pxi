@@ -1,5 +1,50 @@
 # The matrix memory of the mLSTM. A part of _core.pyx.
 
+cdef extern from "lstmc_mlstm.h" nogil:
+    ctypedef struct lstmc_memory:
+        int dtype
+        Py_ssize_t heads, d_k, d_v
+        int sigmoid_input, exponential_forget, plain
+        double epsilon
+        Py_ssize_t chunk
+        int form
+
+    ctypedef struct lstmc_rows:
+        void *at
+        Py_ssize_t row
+
+    ctypedef struct lstmc_memory_call:
+        lstmc_memory memory
+        Py_ssize_t samples
+        const Py_ssize_t *offsets
+        lstmc_rows q, k, v, i, f, o
+        const void *c0
+        const void *n0
+        const void *m0
+        void *c1
+        void *n1
+        void *m1
+        lstmc_rows h, y
+        void *tape
+        lstmc_rows dy, dq, dk, dv, di, df, do_
+        const void *dc1
+        const void *dn1
+        const void *dm1
+        void *dc0
+        void *dn0
+        void *dm0
+        int threads
+        int (*poll)(void *) noexcept
+        void *poll_data
+
+    int lstmc_memory_tape(const lstmc_memory *, Py_ssize_t, const Py_ssize_t *,
+                          Py_ssize_t *)
+    int lstmc_memory_forward(const lstmc_memory_call *)
+    int lstmc_memory_backward(const lstmc_memory_call *)
+    int lstmc_memory_state(const lstmc_memory *, Py_ssize_t *)
+    int lstmc_memory_step(const lstmc_memory_call *, void *)
+    int lstmc_memory_move(const lstmc_memory_call *, void *, int)
+
 
 cdef class Memory:
     """The sizes and options of a matrix memory."""
