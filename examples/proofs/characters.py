@@ -66,9 +66,9 @@ def one_hot(pieces, classes):
     x = np.zeros((*pieces[:, :-1].shape, classes), np.float32)
     np.put_along_axis(x, pieces[:, :-1, None], 1, axis=2)
     lengths = np.full(len(x), x.shape[1])
-    return Sequences.from_flat(
-        x.reshape(-1, classes), lengths=lengths
-    ), pieces[:, 1:].ravel()
+    return Sequences.from_flat(x.reshape(-1, classes), lengths=lengths), pieces[
+        :, 1:
+    ].ravel()
 
 
 def train(name, text, classes):
