@@ -154,8 +154,8 @@ def main():
         size = layer.n_parameters + classes * (layer.hidden_size + 1)
         proof.row(name, layer.hidden_size, size, found[name])
     proof.note(
-        "A comparison, held to no bound: a first run had one of 3.0 bits for all, which "
-        "the LSTM missed with 3.16; so few batches do not bring it to its end."
+        "A comparison, held to no bound: a first run had one of 3.0 bits for all, "
+        "which the LSTM missed with 3.16; so few batches do not bring it to its end."
     )
     proof.finish(draw(curves, unigram))
 
