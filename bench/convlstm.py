@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 from bench.record import OURS
 
-# The equations the tests hold lstmc to, tap by tap.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference_conv.py"
 KINDS = ("convlstm", "convlstm-training")
 PEERS = (OURS, "torch")
 CHECKED = 2  # steps of one sample, of which answers are made
@@ -103,7 +100,7 @@ def make_problem(shape: FrameShape) -> Problem:
 
 def solve(problem: Problem, w, r, b) -> np.ndarray:
     """Outputs of the first sample in float64."""
-    run = runpy.run_path(str(REFERENCE))["run"]
+    run = load_reference("reference_conv")["run"]
     frames = problem.x[0].astype(np.float64)
     zeros = np.zeros(problem.dy.shape[2:])
     weights = {"weight_ih": w, "weight_hh": r, "bias": b}

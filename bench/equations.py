@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import functools
 import runpy
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-# The equations the tests hold lstmc to: one step of one sample for each cell.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference.py"
+# Where the equations are that the tests hold lstmc to.
+TESTS = Path(__file__).parents[1] / "tests"
+
+
+@functools.cache
+def load_reference(name: str) -> dict:
+    """What a module of equations in tests/ defines, by its names."""
+    if str(TESTS) not in sys.path:
+        sys.path.append(str(TESTS))  # they may use one another
+    return runpy.run_path(str(TESTS / f"{name}.py"))
 
 
 def step_of(facts: dict):
@@ -56,4 +65,4 @@ def _split(array, heads, units):
 
 @functools.cache
 def _reference():
-    return runpy.run_path(str(REFERENCE))
+    return load_reference("reference")

@@ -21,6 +21,7 @@ BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
 BLOCKS = {
     "machine": (["speed"], tables.machine),
     "cells-machine": (["cells"], tables.machine),
+    "families-machine": (["mdlstm"], tables.machine),
     "footprint": (["footprint"], tables.footprint),
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),
