@@ -41,7 +41,7 @@ def read_film(name, block):
 
 
 def windows(film):
-    """Pieces (n, SEEN + AHEAD + 1, height, width): as many changes and one frame more."""
+    """Pieces (n, SEEN + AHEAD + 1, height, width), of one change less each."""
     length = SEEN + AHEAD + 1
     starts = range(0, len(film) - length + 1, STRIDE)
     return np.stack([film[k : k + length] for k in starts])
@@ -52,12 +52,13 @@ def main():
     proof = Proof(
         "Two films, ConvLSTM against persistence",
         task=(
-            "Frames in grey of two films: `bikes`, a street, in blocks of 8 x 8 pixels "
-            "(34 x 80 remain), and `carphone`, a man in a car, of 4 x 4 (36 x 44). From "
-            f"the changes between {SEEN + 1} frames the {AHEAD} that follow are "
+            "Frames in grey of two films: `bikes`, a street, in blocks of 8 x 8 "
+            "pixels (34 x 80 remain), and `carphone`, a man in a car, of 4 x 4 (36 x 44). "
+            f"From the changes between {SEEN + 1} frames the {AHEAD} that follow are "
             f"forecast. The first {TRAINING:.0%} of a film are learnt from, windows of "
-            "the last frames are the test. Squared errors, mean over pixels and windows, "
-            "in units of that of persistence, which forecasts the last frame seen."
+            "the last frames are the test. Squared errors, mean over pixels and "
+            "windows, in units of that of persistence, which forecasts the last frame "
+            "seen."
         ),
         paper=(
             "Shi et al.: Convolutional LSTM Network. NIPS 2015, for the encoder and "
@@ -93,8 +94,8 @@ def main():
         draw(axes[2 * number : 2 * number + 2], name, right, found)
     proof.note(
         "The carphone is reported as it is: what moves is a face, in 84 frames to "
-        "learn from. A first look, ten epochs of one seed, had given 0.92 and 1.00; the "
-        "epochs were then set to 25 for both films and nothing else was changed."
+        "learn from. A first look, ten epochs of one seed, had given 0.92 and 1.00; "
+        "the epochs were then set to 25 for both films and nothing else was changed."
     )
     proof.finish(figure)
 
