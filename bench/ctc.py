@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 
-# The recursion the tests hold lstmc to, in logarithms.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference_ctc.py"
 # d: classes, h: labels of each sample.
 SHAPES = (
     Shape("digits", T=50, B=32, d=12, h=10),
@@ -68,7 +65,7 @@ def draw_problem(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
 def judge(case: CtcCase, answers: dict) -> tuple[dict, dict]:
     """Check losses and gradients of the first samples by logarithms in float64."""
     logits, labels = draw_problem(case.shape)
-    solve = runpy.run_path(str(REFERENCE))["ctc"]
+    solve = load_reference("reference_ctc")["ctc"]
     wanted = [solve(x, y) for x, y in zip(logits[:CHECKED], labels)]
     losses, errors, faults = np.array([loss for loss, _ in wanted]), {}, {}
     for peer, answer in answers.items():

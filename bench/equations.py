@@ -27,7 +27,7 @@ def step_of(facts: dict):
 
     The reference has one sample, but speaks of the units by the first axis alone.
     """
-    return _reference()["find"](facts["name"])
+    return load_reference("reference")["find"](facts["name"])
 
 
 def weights_of_heads(problem, suffix: str) -> list[SimpleNamespace]:
@@ -61,8 +61,3 @@ def _split(array, heads, units):
     """Blocks of all units (blocks * heads * units, ...) to those of each head."""
     blocks = array.reshape(-1, heads, units, *array.shape[1:])
     return [blocks[:, k].reshape(-1, *array.shape[1:]) for k in range(heads)]
-
-
-@functools.cache
-def _reference():
-    return load_reference("reference")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 
+from bench.equations import load_reference
 from bench.grid import PASSES, THREADS, Case, Shape
 
 BATCH, DROPOUT, EPSILON = 128, 0.8, 1e-3
@@ -94,11 +94,7 @@ def batches(problem: FcnProblem) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def solve(x, weights) -> np.ndarray:
     """Logits in training, without dropout, in float64: the tests' reference."""
-    folder = str(Path(__file__).parents[1] / "tests")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import reference_fcn as reference
-
+    reference = SimpleNamespace(**load_reference("reference_fcn"))
     maps = [series[:, None] for series in x.astype(np.float64)]
     parts: dict = {}
     for key, array in weights.items():

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
 from bench import tables
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 
-# The equations that the tests hold lstmc to.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference_highway.py"
 KINDS = ("highway", "highway-training")
 SHAPES = (
     Shape("narrow", T=1, B=256, d=64, h=64, layers=30),
@@ -73,7 +70,7 @@ def _solve(shape, arrays):
         }
         for k in range(shape.layers)
     ]
-    reference = runpy.run_path(str(REFERENCE))["highway"]
+    reference = load_reference("reference_highway")["highway"]
     return reference(arrays["x"], layers, "coupled", "tanh")
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 from bench.record import OURS
 
-# The equations the tests hold lstmc to, cell by cell.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference_mdlstm.py"
 DIRECTIONS = (0, 2, 1, 3)  # bit d: dimension d is walked from its end; lstmc's order
 PASSES = {"mdlstm": 1, "mdlstm-training": 3}
 PEERS = (OURS, "torch")
@@ -102,7 +99,7 @@ def make_problem(shape: ImageShape) -> Problem:
 
 def solve(problem: Problem, weights, images) -> np.ndarray:
     """Outputs of some images in float64."""
-    run = runpy.run_path(str(REFERENCE))["mdlstm"]
+    run = load_reference("reference_mdlstm")["mdlstm"]
     x = problem.x[images].astype(np.float64)
     return np.stack([run(image, weights, DIRECTIONS) for image in x])
 

@@ -6,18 +6,15 @@ A call starts from queries, keys, values and gates.
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from bench import tables
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 from bench.record import OURS, figures
 
-# The equations that the tests hold lstmc to, step by step in float64.
-REFERENCE = Path(__file__).parents[1] / "tests" / "reference_mlstm.py"
 # d: features of q, k and v, of all heads.
 SHAPES = (
     Shape("mlstm-b8", T=256, B=8, d=128, h=128, heads=4),
@@ -96,7 +93,7 @@ def draw_problem(shape: Shape) -> dict[str, np.ndarray]:
 def judge(case: MemoryCase, answers: dict) -> tuple[dict, dict]:
     """Check outputs, and gradients along a random direction, of the first sample."""
     shape, errors, faults = case.shape, {}, {}
-    solve = runpy.run_path(str(REFERENCE))["every_head"]
+    solve = load_reference("reference_mlstm")["every_head"]
     problem = {
         name: array[: shape.T].astype(float)
         for name, array in draw_problem(shape).items()

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import functools
-import runpy
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from bench import tables
+from bench.equations import load_reference
 from bench.grid import THREADS, Case, Shape
 from bench.record import OURS
 
-TESTS = Path(__file__).parents[1] / "tests"
-# The equations that the tests hold lstmc to, step by step in float64.
-REFERENCE = TESTS / "reference_xlstm.py"
 MODELS = {
     "mlstm-block": ("mlstm",),
     "slstm-block": ("slstm",),
@@ -132,7 +128,7 @@ def ours(weights) -> dict[str, np.ndarray]:
 def judge(case: StackCase, answers: dict) -> tuple[dict, dict]:
     """Check outputs, and gradients along a direction through weights and x."""
     problem = case.make_problem()
-    reference = runpy.run_path(str(REFERENCE))
+    reference = load_reference("reference_xlstm")
     x, dy = problem["x"].astype(float), problem["dy"]
     parameters = ours(problem["weights"])
 

@@ -7,8 +7,9 @@ import runpy
 import numpy as np
 import torch
 
+from bench.equations import TESTS
+from bench.xlstm_stack import ours
 from bench.peers.torch import set_up
-from bench.xlstm_stack import TESTS, ours
 
 
 def build(case, problem, variant):
