@@ -74,12 +74,18 @@ static void clear_line(const Run *run, idx t, idx line)
                    s->width, before, s->slots * PANEL);
 }
 
+/* Numbers of a column that one product sums, about: the weights of two columns then stay
+ * in the first cache while the pixels of a piece go by. */
+#define DEPTH 256
+
 /* Columns of panel p: c (count, slots, PANEL). */
 static void sum_taps(const Film *f, const real *frame, Piece piece, idx p, real *c)
 {
     const Screen *s = &f->screen;
     const Taps *taps = &s->taps;
     const int dense = taps->apart[X] == 1;
+    const idx run = dense ? taps->count[X] * s->channels : s->channels;
+    const idx at_once = dense ? max_idx(1, DEPTH / run) : 1; /* lines of taps */
     const idx z = piece.line / s->size[Y], y = piece.line % s->size[Y];
     idx first_z, last_z, first_y, last_y;
     clip_taps(taps, Z, z, s->size[Z], &first_z, &last_z);
@@ -89,8 +95,8 @@ static void sum_taps(const Film *f, const real *frame, Piece piece, idx p, real 
         .panels = s->columns,
         .groups = 1,
         .a_row = s->channels,
-        .runs = dense ? last_y - first_y : taps->count[X],
-        .run = dense ? taps->count[X] * s->channels : s->channels,
+        .runs = dense ? at_once : taps->count[X],
+        .run = run,
         .skip = dense ? taps->apart[Y] * s->frame_line : taps->apart[X] * s->channels,
         .b_panel = s->depth * PANEL,
         .start = f->bias + p * s->columns * PANEL,
@@ -100,7 +106,9 @@ static void sum_taps(const Film *f, const real *frame, Piece piece, idx p, real 
         .c_row = s->slots * PANEL,
     };
     for (idx j = first_z; j < last_z; ++j)
-        for (idx k = first_y; k < last_y; k += dense ? last_y - first_y : 1) {
+        for (idx k = first_y; k < last_y; k += at_once) {
+            if (dense)
+                product.runs = min_idx(at_once, last_y - k);
             const idx line = (z - taps->before[Z] + j * taps->apart[Z]) * s->size[Y] +
                              y - taps->before[Y] + k * taps->apart[Y];
             product.a = frame + line * s->frame_line + piece.x * s->channels;

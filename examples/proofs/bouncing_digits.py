@@ -35,8 +35,9 @@ TASK = (
     "sequences of digits that were held out: by the cross-entropy of a sequence, the "
     "sum over its ten frames and 576 pixels, in nats. The fully connected LSTM has a "
     "layer of 256 units in encoder and forecaster, more parameters than any of the "
-    "others, and a second try at 0.003, of which the better counts. *Persistence* repeats the last frame seen, mixed with the mean brightness "
-    "in the best proportion; *mean* knows the mean brightness of each pixel."
+    "others, and a second try at 0.003, of which the better counts. *Persistence* "
+    "repeats the last frame seen, mixed with the mean brightness in the best "
+    "proportion; *mean* knows the mean brightness of each pixel."
 )
 
 
