@@ -106,3 +106,12 @@ def test_a_sequence_without_steps_keeps_its_state(make_layer, make_batch):
     for s0, s1, ds0, ds1 in zip(state, after, dbefore, dstate, strict=True):
         assert s1[:, [0, 2]].tobytes() == s0[:, [0, 2]].tobytes()
         assert ds0[:, [0, 2]].tobytes() == ds1[:, [0, 2]].tobytes()
+
+
+def test_architectures_say_what_they_compute():
+    rows = lstmc.architectures()
+    assert len({row["name"] for row in rows}) == len(rows) > 5
+    for row in rows:
+        assert row["layer"] in lstmc.layers.__all__
+        assert all(row[key].strip() for key in ("title", "equations", "source"))
+        assert "=" in row["equations"]
