@@ -22,6 +22,7 @@ SEEN, AHEAD = 8, 4  # frames
 FILMS = {"bikes": 8, "carphone_pristine": 4}
 TRAINING = 0.7  # of the frames, the first ones; the others are for the test
 STRIDE = 2  # frames from window to window
+CUT = 10  # times the median of the changes: the film goes on in another scene
 SEEDS = 3
 EPOCHS, RATE, CHANNELS, KERNEL = 25, 3e-3, 16, 5
 
@@ -40,11 +41,18 @@ def read_film(name, block):
     return cut.reshape(T, height // block, block, width // block, block).mean((2, 4))
 
 
-def windows(film):
-    """Pieces (n, SEEN + AHEAD + 1, height, width), of one change less each."""
+def windows(film, cuts):
+    """Pieces (n, SEEN + AHEAD + 1, height, width) of the film, none over a cut."""
     length = SEEN + AHEAD + 1
     starts = range(0, len(film) - length + 1, STRIDE)
-    return np.stack([film[k : k + length] for k in starts])
+    whole = [k for k in starts if not cuts[k : k + length - 1].any()]
+    return np.stack([film[k : k + length] for k in whole])
+
+
+def find_cuts(film):
+    """Whether a frame (T - 1) is followed by one of another scene."""
+    change = (np.diff(film, axis=0) ** 2).mean((1, 2))
+    return change > CUT * np.median(change)
 
 
 def main():
@@ -57,8 +65,8 @@ def main():
             "(36 x 44). "
             f"From the changes between {SEEN + 1} frames the {AHEAD} that follow are "
             f"forecast. The first {TRAINING:.0%} of a film are learnt from, windows of "
-            "the last frames are the test. Squared errors, mean over pixels and "
-            "windows, in units of that of persistence, which forecasts the last frame "
+            "the last frames are the test; no window goes over a cut. Squared errors, "
+            "mean over pixels and windows, in units of that of persistence, which forecasts the last frame "
             "seen."
         ),
         paper=(
@@ -71,7 +79,8 @@ def main():
     for number, (name, block) in enumerate(FILMS.items()):
         film = read_film(name, block)
         cut = int(TRAINING * len(film))
-        train, test = windows(film[:cut]), windows(film[cut:])
+        cuts = find_cuts(film)
+        train, test = windows(film[:cut], cuts), windows(film[cut:], cuts[cut:])
         change = np.diff(train, axis=1)[..., None]
         last, right = test[:, SEEN : SEEN + 1], test[:, SEEN + 1 :]
         bound = ((last - right) ** 2).mean((0, 2, 3))
@@ -95,8 +104,9 @@ def main():
         draw(axes[2 * number : 2 * number + 2], name, right, found)
     proof.note(
         "The carphone is reported as it is: what moves is a face, in 84 frames to "
-        "learn from. A first look, ten epochs of one seed, had given 0.92 and 1.00; "
-        "the epochs were then set to 25 for both films and nothing else was changed."
+        "learn from. A first look, ten epochs of one seed with windows over cuts, had "
+        "given 0.92 and 1.00; the epochs were then set to 25 for both films, and "
+        "windows over cuts left out."
     )
     proof.finish(figure)
 
@@ -104,7 +114,7 @@ def main():
 def draw(axes, name, right, found):
     """The last frame of the window that moves most, and its forecast."""
     moved = ((right[:, -1] - right[:, 0]) ** 2).mean((1, 2)).argmax()
-    pictures = {f"{name}, as it came": right, f"forecast {AHEAD} ahead": found}
+    pictures = {f"{name}, {AHEAD} ahead": right, "forecast": found}
     for ax, (title, frames) in zip(axes, pictures.items(), strict=True):
         ax.imshow(frames[moved, -1], cmap="gray", vmin=0, vmax=1)
         ax.set_title(title, fontsize=9)
