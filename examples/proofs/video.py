@@ -62,8 +62,8 @@ def main():
         task=(
             "Frames in grey of two films: `bikes`, a street, in blocks of 8 x 8 "
             "pixels (34 x 80 remain), and `carphone`, a man in a car, of 4 x 4 "
-            f"(36 x 44). From the changes between {SEEN + 1} frames the {AHEAD} that follow are "
-            f"forecast. The first {TRAINING:.0%} of a film are learnt from, windows of "
+            f"(36 x 44). From the changes between {SEEN + 1} frames the {AHEAD} that "
+            f"follow are forecast. The first {TRAINING:.0%} are learnt from, windows of "
             "the last frames are the test; no window goes over a cut. Squared errors, "
             "mean over pixels and windows, in units of that of persistence, which "
             "forecasts the last frame seen."
