@@ -38,8 +38,8 @@ TASK = (
     "forecaster; the fully connected LSTM a layer of 256 units, more parameters than "
     "the others, and a second try from 0.01 on, of which the better counts. Sizes and "
     "rates were settled with other digits and paths. *Persistence* repeats the last "
-    "frame seen, mixed with the mean brightness in the best proportion; *mean* knows the "
-    "mean brightness of each pixel."
+    "frame seen, mixed with the mean brightness in the best proportion; *mean* knows "
+    "the mean brightness of each pixel."
 )
 
 

@@ -63,8 +63,8 @@ def main():
             "Frames in grey of two films: `bikes`, a street, in blocks of 8 x 8 "
             "pixels (34 x 80 remain), and `carphone`, a man in a car, of 4 x 4 "
             f"(36 x 44). From the changes between {SEEN + 1} frames the {AHEAD} that "
-            f"follow are forecast. The first {TRAINING:.0%} are learnt from, windows of "
-            "the last frames are the test; no window goes over a cut. Squared errors, "
+            f"follow are forecast. The first {TRAINING:.0%} are learnt from, windows "
+            "of the last frames are the test; no window goes over a cut. Squared errors, "
             "mean over pixels and windows, in units of that of persistence, which "
             "forecasts the last frame seen."
         ),
