@@ -64,8 +64,8 @@ def main():
             "pixels (34 x 80 remain), and `carphone`, a man in a car, of 4 x 4 "
             f"(36 x 44). From the changes between {SEEN + 1} frames the {AHEAD} that "
             f"follow are forecast. The first {TRAINING:.0%} are learnt from, windows "
-            "of the last frames are the test; no window goes over a cut. Squared errors "
-            "are means over pixels and windows, in units of persistence's, which "
+            "of the last frames are the test; no window goes over a cut. Squared "
+            "errors are means over pixels and windows, by those of persistence, which "
             "forecasts the last frame seen."
         ),
         paper=(
