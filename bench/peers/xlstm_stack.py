@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from bench.equations import TESTS
-from bench.xlstm_stack import ours
 from bench.peers.torch import set_up
+from bench.xlstm_stack import ours
 
 
 def build(case, problem, variant):

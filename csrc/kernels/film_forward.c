@@ -74,8 +74,8 @@ static void clear_line(const Run *run, idx t, idx line)
                    s->width, before, s->slots * PANEL);
 }
 
-/* Numbers of a column that one product sums, about: the weights of two columns then stay
- * in the first cache while the pixels of a piece go by. */
+/* Numbers of a column that one product sums, about: the weights of two columns then
+ * stay in the first cache while the pixels of a piece go by. */
 #define DEPTH 256
 
 /* Columns of panel p: c (count, slots, PANEL). */
