@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from lstmc.models.networks import fewest_parameters
+from lstmc.models.origins import fewest_parameters
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from test_estimator_options import bits, digest, problem, small
