@@ -143,7 +143,8 @@ def table(record) -> str:
     """A row per shape, kind of work and number of threads."""
     from bench import tables
 
-    head = ["frames", "work", "threads"]
+    head = ["frames", "work", "threads", *(f"{peer} ms" for peer in PEERS)]
+    head += ["ratio", "% of peak"]
     size = "{B} × {T} of {size} × {size}, {d} channels, {kernel} × {kernel}, {h} units"
     rows = [
         [
