@@ -20,7 +20,7 @@ from lstmc import ConvLSTMForecaster
 CANVAS, DIGIT = 24, 8
 SEEN = AHEAD = 10
 TRAINED, EPOCHS, TESTED = 1000, 5, 500
-SEED = 0
+SEED = 1  # the settings were chosen with 0 and 100
 
 PAPER = (
     "Shi, Chen, Wang, Yeung, Wong, Woo: Convolutional LSTM Network: A Machine Learning "
@@ -36,10 +36,9 @@ TASK = (
     "cross-entropy of a sequence, the sum over its ten frames and 576 pixels, in nats. "
     "The ConvLSTM has two layers of 16 channels and 3 x 3 taps in encoder and "
     "forecaster; the fully connected LSTM a layer of 256 units, more parameters than "
-    "the others, and a second try from 0.01 on, of which the better counts. Sizes and "
-    "rates were settled with other digits and paths. *Persistence* repeats the last "
-    "frame seen, mixed with the mean brightness in the best proportion; *mean* knows "
-    "the mean brightness of each pixel."
+    "the others, and a second try from 0.01 on, of which the better counts. "
+    "*Persistence* repeats the last frame seen, mixed with the mean brightness in the "
+    "best proportion; *mean* knows the mean brightness of each pixel."
 )
 
 
@@ -147,6 +146,14 @@ def main():
             f"below {size['full']}, those of the fully connected LSTM",
             size[name] < size["full"],
         )  # fmt: skip
+    proof.note(
+        "How the settings came about: on seed 0, with 2,000 sequences six times at a "
+        "rate of 0.01 and one layer, the ConvLSTM lost, 1111 nats to 1062; with 1,000 "
+        "sequences, a falling rate and one layer of 5 x 5 taps it was 1116 to 1114; "
+        "two layers of 3 x 3 taps, chosen on seed 100, then gave 1098, and 1087 with "
+        "peepholes, to 1114. Seed 1 had no part in that. All draw from the same 1,797 "
+        "digits. Trained for minutes, none forecasts more than blurs."
+    )
     proof.finish(draw(seen[0], ahead[0], {k: g[0] for k, g in guesses.items()}))
 
 
