@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from lstmc.models.origins import fewest_parameters
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from test_estimator_options import bits, digest, problem, small
@@ -14,6 +13,7 @@ import lstmc
 from lstmc import LSTMClassifier, LSTMRegressor, LSTMTranscriber
 from lstmc.layers.stacks import FIXED, OWN
 from lstmc.layers.xlstm import fewest_of_blocks, parse_cell
+from lstmc.models.origins import fewest_parameters
 from lstmc.networks.recurrent import Network
 
 CELLS = ["mlstm", "xlstm[1:1]", "xlstm[0:1]"]

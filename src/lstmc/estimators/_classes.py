@@ -1,5 +1,6 @@
 """Classes as a network's targets: read, numbered and weighed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -98,3 +99,53 @@ class ClassTargets(ClassifierMixin):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+class ClassAnswers:
+    """What a classifier answers of X alone, whatever X is."""
+
+    _predict: Callable
+
+    def predict_proba(self, X):
+        """Probability of each class; for labels, of each label on its own.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        return self._predict("predict_proba", X)
+
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`, computed without underflow.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        return self._predict("predict_log_proba", X)
+
+    def decision_function(self, X):
+        """Log-odds of the second of two classes or of each label, else logits.
+
+        Parameters
+        ----------
+        X
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,) for two classes, else (n, n_classes)
+        """
+        return self._predict("decision_function", X)

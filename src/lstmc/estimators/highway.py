@@ -1,9 +1,9 @@
 """HighwayClassifier and HighwayRegressor: rows of a table in, through deep networks."""
 
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import r2_score
 
 from ..networks.highway import HighwayNetwork
-from ._classes import ClassTargets
+from ._classes import ClassAnswers, ClassTargets
 from ._numbers import NumberTargets
 from ._parameters import keep
 from ._table import TableEstimator
@@ -41,7 +41,7 @@ class HighwayEstimator(TableEstimator):
         )
 
 
-class HighwayClassifier(ClassTargets, HighwayEstimator):
+class HighwayClassifier(ClassAnswers, ClassTargets, HighwayEstimator):
     """Classifier of rows by a highway network, deep or very deep [1]_.
 
     A linear projection to ``hidden_size`` features, a stack of layers that each choose
@@ -210,64 +210,6 @@ class HighwayClassifier(ClassTargets, HighwayEstimator):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         return self._partial_fit(given, classes=classes)
-
-    def predict_proba(self, X):
-        """Probability of each class; for labels, of each label on its own.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Rows of as many features as those fitted on.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._predict("predict_proba", X)
-
-    def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, computed without underflow.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._predict("predict_log_proba", X)
-
-    def decision_function(self, X):
-        """Log-odds of the second of two classes or of each label, else logits.
-
-        Parameters
-        ----------
-        X
-            As in `predict_proba`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,) for two classes, else (n, n_classes)
-        """
-        return self._predict("decision_function", X)
-
-    def score(self, X, y, sample_weight=None):
-        """Accuracy: the share of samples whose class, or all of whose labels, is right.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `fit`.
-
-        Returns
-        -------
-        float
-        """
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
 
 class HighwayRegressor(NumberTargets, HighwayEstimator):

@@ -1,12 +1,11 @@
 """LSTMFCNClassifier: series in, classes out, by convolutions beside an LSTM."""
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 
 from ..models.inputs import SeriesInput
 from ..networks.lstm_fcn import LSTMFCN, check_architecture
 from ._base import TrainedEstimator
-from ._classes import ClassTargets
+from ._classes import ClassAnswers, ClassTargets
 from ._data import check_sequences
 from ._parameters import (
     BOOL,
@@ -26,7 +25,7 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
-class LSTMFCNClassifier(ClassTargets, TrainedEstimator):
+class LSTMFCNClassifier(ClassAnswers, ClassTargets, TrainedEstimator):
     """Classifier of series by LSTM-FCN or ALSTM-FCN [1]_.
 
     Two branches read the same sequence: convolutions, each with batch normalization and
@@ -283,43 +282,6 @@ validation_scores_, validation_loss_curve_, best_validation_score_
         ndarray of shape (n,), or (n, n_labels)
         """
         return self._predict("predict", X)
-
-    def predict_proba(self, X):
-        """Probability of each class; for labels, of each label on its own.
-
-        Parameters
-        ----------
-        X
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._predict("predict_proba", X)
-
-    def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, computed without underflow."""
-        return self._predict("predict_log_proba", X)
-
-    def decision_function(self, X):
-        """Log-odds of the second of two classes or of each label, else logits."""
-        return self._predict("decision_function", X)
-
-    def score(self, X, y, sample_weight=None):
-        """Accuracy: the share of samples whose class, or all of whose labels, is right.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `fit`.
-
-        Returns
-        -------
-        float
-        """
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def _check_parameters(self):
         check_parameters(self)

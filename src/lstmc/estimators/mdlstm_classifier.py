@@ -1,11 +1,11 @@
 """MDLSTMClassifier: images in, classes out."""
 
-from ._classes import ClassTargets
+from ._classes import ClassAnswers, ClassTargets
 from ._parameters import keep
 from ._pyramid import ImageEstimator
 
 
-class MDLSTMClassifier(ClassTargets, ImageEstimator):
+class MDLSTMClassifier(ClassAnswers, ClassTargets, ImageEstimator):
     """Classifier of images: multidimensional LSTM layers from all corners [1]_.
 
     Below each layer, blocks of neighbouring cells become one cell: those of the image
@@ -152,47 +152,3 @@ class MDLSTMClassifier(ClassTargets, ImageEstimator):
         ndarray of shape (n,), or of 0 and 1 (n, n_labels)
         """
         return self._predict("predict", X)
-
-    def predict_proba(self, X):
-        """Probability of each class; for labels, of each label on its own.
-
-        Parameters
-        ----------
-        X
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._predict("predict_proba", X)
-
-    def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`, computed without underflow.
-
-        Parameters
-        ----------
-        X
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            In the order of ``classes_``.
-        """
-        return self._predict("predict_log_proba", X)
-
-    def decision_function(self, X):
-        """Log-odds of the second of two classes or of each label, else logits.
-
-        Parameters
-        ----------
-        X
-            As in `predict`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,) for two classes, else (n, n_classes)
-        """
-        return self._predict("decision_function", X)
