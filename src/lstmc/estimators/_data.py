@@ -121,6 +121,21 @@ def check_target(estimator, y, x, *, dtype):
     return y
 
 
+def held_out(X_val, y_val, **more):
+    """Return what `TrainedEstimator._fit` takes for validation: a dict, or None.
+
+    Examples
+    --------
+    >>> held_out(None, None, sample_weight=None)
+    >>> held_out([[1.0]], None)
+    Traceback (most recent call last):
+    ValueError: expected both X_val and y_val or neither, got one
+    """
+    if (X_val is None) != (y_val is None):
+        raise ValueError("expected both X_val and y_val or neither, got one")
+    return None if X_val is None else {"X": X_val, "y": y_val, **more}
+
+
 def merge(samples):
     """Merge equal samples, adding their weights; sort by content.
 

@@ -8,6 +8,7 @@ from ..images import as_images
 from ..models.inputs import ImageInput
 from ..networks.pyramid import POOLINGS, Pyramid, check_sizes
 from ._base import TrainedEstimator
+from ._data import held_out
 from ._parameters import RULES, Rule, check_parameters
 
 # What a fitted network keeps, and what concerns its initial weights alone.
@@ -77,11 +78,9 @@ class ImageEstimator(TrainedEstimator):
         On DivergenceError and on KeyboardInterrupt the estimator keeps the weights of
         the last finished epoch, or with ``early_stopping`` the best, and can predict.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected both X_val and y_val or neither, got one")
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        held = {"X": X_val, "y": y_val, "sample_weight": sample_weight_val}
-        return self._fit(given, None if X_val is None else held)
+        held = held_out(X_val, y_val, sample_weight=sample_weight_val)
+        return self._fit(given, held)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these samples, and keep the solver's state.

@@ -6,7 +6,7 @@ from ..networks.levels import make_network
 from ..networks.recurrent import plain_zoneout
 from ..networks.truncation import check_truncation
 from ._base import TrainedEstimator
-from ._data import check_extras, check_sequences
+from ._data import check_extras, check_sequences, held_out
 from ._parameters import check_parameters, keep
 
 # What a fitted network keeps, and what concerns its initial weights alone.
@@ -93,13 +93,14 @@ class SequenceEstimator(TrainedEstimator):
         mini-batches) the estimator keeps the weights of the last finished epoch,
         or with ``early_stopping`` the best, and can predict.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected both X_val and y_val or neither, got one")
+        held = held_out(
+            X_val, y_val, sample_weight=sample_weight_val, time=time_val,
+            static=static_val,
+        )  # fmt: skip
         if X_val is None and not (time_val is None and static_val is None):
             raise ValueError("time_val, static_val: expected None without X_val")
         given = arguments(X, y, sample_weight, time, static)
-        held = arguments(X_val, y_val, sample_weight_val, time_val, static_val)
-        return self._fit(given, None if X_val is None else held)
+        return self._fit(given, held)
 
     def _check_parameters(self):
         check_parameters(self)

@@ -5,6 +5,7 @@ from sklearn.utils.validation import validate_data
 
 from ..models.inputs import TableInput, rows_as_sequences
 from ._base import TrainedEstimator
+from ._data import held_out
 
 
 class TableEstimator(TrainedEstimator):
@@ -50,13 +51,8 @@ class TableEstimator(TrainedEstimator):
         weights of the last finished epoch, or with ``early_stopping`` the best, and can
         predict.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected both X_val and y_val or neither, got one")
-        held = {"X": X_val, "y": y_val, "sample_weight": sample_weight_val}
-        return self._fit(
-            {"X": X, "y": y, "sample_weight": sample_weight},
-            None if X_val is None else held,
-        )
+        held = held_out(X_val, y_val, sample_weight=sample_weight_val)
+        return self._fit({"X": X, "y": y, "sample_weight": sample_weight}, held)
 
     def _read_input(self, X, *, reset, allow_empty=False):
         """Return ``X`` as Sequences of the type that the network has or will have."""

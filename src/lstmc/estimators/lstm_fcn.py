@@ -6,7 +6,7 @@ from ..models.inputs import SeriesInput
 from ..networks.lstm_fcn import LSTMFCN, check_architecture
 from ._base import TrainedEstimator
 from ._classes import ClassAnswers, ClassTargets
-from ._data import check_sequences
+from ._data import check_sequences, held_out
 from ._parameters import (
     BOOL,
     RULES,
@@ -239,11 +239,9 @@ validation_scores_, validation_loss_curve_, best_validation_score_
         the estimator keeps the weights of the best epoch (with ``keep_best=False`` of
         the last finished one), and can predict.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("expected both X_val and y_val or neither, got one")
-        held = {"X": X_val, "y": y_val, "sample_weight": sample_weight_val}
+        held = held_out(X_val, y_val, sample_weight=sample_weight_val)
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        return self._fit(given, None if X_val is None else held)
+        return self._fit(given, held)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these samples, and keep the solver's state.
