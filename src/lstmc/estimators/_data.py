@@ -121,6 +121,17 @@ def check_target(estimator, y, x, *, dtype):
     return y
 
 
+def check_partial(estimator, classes):
+    """Raise ValueError for what ``partial_fit`` cannot do with part of the samples."""
+    if estimator.class_weight == "balanced":
+        raise ValueError(
+            "partial_fit does not support class_weight='balanced': it sees only "
+            "part of the samples. Pass a dict or None instead."
+        )
+    if classes is None and not hasattr(estimator, "model_"):
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+
+
 def held_out(X_val, y_val, **more):
     """Return what `TrainedEstimator._fit` takes for validation: a dict, or None.
 

@@ -8,7 +8,7 @@ from ..images import as_images
 from ..models.inputs import ImageInput
 from ..networks.pyramid import POOLINGS, Pyramid, check_sizes
 from ._base import TrainedEstimator
-from ._data import held_out
+from ._data import check_partial, held_out
 from ._parameters import RULES, Rule, check_parameters
 
 # What a fitted network keeps, and what concerns its initial weights alone.
@@ -99,13 +99,7 @@ class ImageEstimator(TrainedEstimator):
         -------
         self : object
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "partial_fit does not support class_weight='balanced': it sees only "
-                "part of the samples. Pass a dict instead."
-            )
-        if classes is None and not hasattr(self, "model_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        check_partial(self, classes)
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         return self._partial_fit(given, classes=classes)
 

@@ -3,6 +3,7 @@
 from sklearn.metrics import accuracy_score
 
 from ._classes import ClassTargets
+from ._data import check_partial
 from ._parameters import keep
 from ._sequence import SequenceEstimator, arguments
 
@@ -222,13 +223,7 @@ class LSTMClassifier(ClassTargets, SequenceEstimator):
         -------
         self : object
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "partial_fit does not support class_weight='balanced': it sees only "
-                "part of the samples. Pass a dict instead."
-            )
-        if classes is None and not hasattr(self, "model_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        check_partial(self, classes)
         given = arguments(X, y, sample_weight, time, static)
         return self._partial_fit(given, classes=classes)
 

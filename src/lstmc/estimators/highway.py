@@ -4,6 +4,7 @@ from sklearn.metrics import r2_score
 
 from ..networks.highway import HighwayNetwork
 from ._classes import ClassAnswers, ClassTargets
+from ._data import check_partial
 from ._numbers import NumberTargets
 from ._parameters import keep
 from ._table import TableEstimator
@@ -201,13 +202,7 @@ class HighwayClassifier(ClassAnswers, ClassTargets, HighwayEstimator):
         -------
         self : object
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "partial_fit does not support class_weight='balanced': it sees only "
-                "part of the samples. Pass a dict instead."
-            )
-        if classes is None and not hasattr(self, "model_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        check_partial(self, classes)
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         return self._partial_fit(given, classes=classes)
 

@@ -6,7 +6,7 @@ from ..models.inputs import SeriesInput
 from ..networks.lstm_fcn import LSTMFCN, check_architecture
 from ._base import TrainedEstimator
 from ._classes import ClassAnswers, ClassTargets
-from ._data import check_sequences, held_out
+from ._data import check_partial, check_sequences, held_out
 from ._parameters import (
     BOOL,
     RULES,
@@ -257,13 +257,7 @@ validation_scores_, validation_loss_curve_, best_validation_score_
         -------
         self : object
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "partial_fit does not support class_weight='balanced': it sees only "
-                "part of the samples. Pass a dict or None instead."
-            )
-        if classes is None and not hasattr(self, "model_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        check_partial(self, classes)
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         return self._partial_fit(given, classes=classes)
 

@@ -1,5 +1,6 @@
 """LSTMTranscriber: sequences of frames in, sequences of labels out."""
 
+from ._data import check_partial
 from ._parameters import keep
 from ._sequence import SequenceEstimator, arguments
 from ._transcribing import Transcribing
@@ -266,13 +267,7 @@ class LSTMTranscriber(Transcribing, SequenceEstimator):
         -------
         self : object
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "partial_fit does not support class_weight='balanced': it sees only "
-                "part of the samples. Pass a dict instead."
-            )
-        if classes is None and not hasattr(self, "model_"):
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        check_partial(self, classes)
         given = arguments(X, y, sample_weight, time, static)
         return self._partial_fit(given, classes=classes)
 
