@@ -86,11 +86,11 @@ static int run_conv(const lstmc_conv *call, double work, int backward)
     const int threads = take_threads(call->threads, work);
     int status = LSTMC_NO_MEMORY;
     void *memory =
-        take_memory((size_t)kernels->conv_workspace(call, threads, backward));
+        lstmc_take_memory((size_t)kernels->conv_workspace(call, threads, backward));
     if (memory) {
         status = (backward ? kernels->conv_backward
                            : kernels->conv_forward)(call, threads, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(threads);
     return status;
@@ -208,11 +208,11 @@ static int run_film(const lstmc_film *call, double work, int backward)
     const int members = crew_of(call, threads);
     int status = LSTMC_NO_MEMORY;
     void *memory =
-        take_memory((size_t)kernels->workspace(call, threads, members, backward));
+        lstmc_take_memory((size_t)kernels->workspace(call, threads, members, backward));
     if (memory) {
         status = (backward ? kernels->backward : kernels->forward)(call, threads,
                                                                    members, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(threads);
     return status;

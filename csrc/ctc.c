@@ -73,10 +73,10 @@ static int run(const lstmc_ctc *call, ptrdiff_t (*workspace)(const lstmc_ctc *, 
     const int taken = take_threads(call->threads, work_of(call));
     const int threads = taken < call->samples ? taken : (int)call->samples;
     int status = LSTMC_NO_MEMORY;
-    void *memory = take_memory((size_t)workspace(call, threads));
+    void *memory = lstmc_take_memory((size_t)workspace(call, threads));
     if (memory) {
         status = kernel(call, threads, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(taken);
     return status;

@@ -72,11 +72,11 @@ static int run_job(Job *job, double frame_work, int most_threads,
     const int threads = team < frames->samples ? team : (int)frames->samples;
     int status = LSTMC_TOO_LARGE;
     if (job->bytes < PTRDIFF_MAX / 16 / threads) {
-        job->memory = take_memory((size_t)(job->bytes * threads));
+        job->memory = lstmc_take_memory((size_t)(job->bytes * threads));
         status = LSTMC_NO_MEMORY;
         if (job->memory) {
             share_out(frames->samples, threads, one, job);
-            give_memory(job->memory);
+            lstmc_give_memory(job->memory);
             status = atomic_load(&job->stopped) ? LSTMC_STOPPED : LSTMC_OK;
         }
     }

@@ -62,12 +62,12 @@ static int run(const lstmc_dense_call *call, int backward)
         job.dy = call->dy, job.dx = call->dx, job.dw = call->dw, job.db = call->db;
     const int taken = job.threads;
     const ptrdiff_t bytes = kernels->workspace(&job);
-    void *memory = bytes > 0 ? take_memory((size_t)bytes) : NULL;
+    void *memory = bytes > 0 ? lstmc_take_memory((size_t)bytes) : NULL;
     const int status = bytes > 0 && !memory ? LSTMC_NO_MEMORY : LSTMC_OK;
     if (status == LSTMC_OK)
         (backward ? kernels->backward : kernels->forward)(&job, memory);
     if (memory)
-        give_memory(memory);
+        lstmc_give_memory(memory);
     give_threads(taken);
     return status;
 }

@@ -88,10 +88,6 @@ static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
 
 int check_noise(const lstmc_noise *);
 
-/* Aligned, by the allocator of the day; NULL: there is none left. */
-void *take_memory(size_t bytes);
-void give_memory(void *memory);
-
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);
 

@@ -37,13 +37,13 @@ int lstmc_moments(const lstmc_batch_norm *n, double *mean, double *variance)
     if (!mean || !variance)
         return LSTMC_NULL_ARRAY;
     const FcnKernels *fcn = fcn_of(n->dtype);
-    void *memory = take_memory((size_t)fcn->norm_workspace(n));
+    void *memory = lstmc_take_memory((size_t)fcn->norm_workspace(n));
     if (!memory)
         return LSTMC_NO_MEMORY;
     const int threads = take_norm(n);
     fcn->moments(n, threads, memory, mean, variance);
     give_threads(threads);
-    give_memory(memory);
+    lstmc_give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -70,13 +70,13 @@ int lstmc_batch_normalize_back(const lstmc_batch_norm *n)
     if (!n->precision || !n->d_scale || !n->d_bias || (n->rows > 0 && !n->dy))
         return LSTMC_NULL_ARRAY;
     const FcnKernels *fcn = fcn_of(n->dtype);
-    void *memory = take_memory((size_t)fcn->norm_workspace(n));
+    void *memory = lstmc_take_memory((size_t)fcn->norm_workspace(n));
     if (!memory)
         return LSTMC_NO_MEMORY;
     const int threads = take_norm(n);
     fcn->normalize_back(n, threads, memory);
     give_threads(threads);
-    give_memory(memory);
+    lstmc_give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -188,10 +188,11 @@ static int run(const lstmc_attention *call, int back)
     int (*const kernel)(const lstmc_attention *, ptrdiff_t, int, void *) =
         back ? fcn->attend_back : fcn->attend;
     int status = LSTMC_NO_MEMORY;
-    void *memory = take_memory((size_t)fcn->attend_workspace(call, longest, threads));
+    void *memory =
+        lstmc_take_memory((size_t)fcn->attend_workspace(call, longest, threads));
     if (memory) {
         status = kernel(call, longest, threads, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(taken);
     return status;

@@ -45,11 +45,11 @@ static int run(const lstmc_highway *call, int backward, double work,
 {
     const int threads = take_threads(call->threads, work);
     int status = LSTMC_NO_MEMORY;
-    void *memory = take_memory(
+    void *memory = lstmc_take_memory(
         (size_t)kernels_of(call->dtype)->highway->workspace(call, threads, backward));
     if (memory) {
         status = kernel(call, threads, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(threads);
     return status;

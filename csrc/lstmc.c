@@ -42,45 +42,6 @@ const char *lstmc_message(int status)
     return known ? messages[status] : "unknown status";
 }
 
-/* --- memory ---------------------------------------------------------------------- */
-
-static void *(*allocator)(size_t, size_t);
-static void (*releaser)(void *);
-static atomic_size_t wanted_bytes;
-
-void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void *))
-{
-    allocator = allocate;
-    releaser = release;
-}
-
-size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
-
-void *take_memory(size_t bytes)
-{
-    const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
-    atomic_store(&wanted_bytes, whole);
-    if (allocator)
-        return allocator(LSTMC_ALIGNMENT, whole);
-#if defined(_WIN32)
-    return _aligned_malloc(whole, LSTMC_ALIGNMENT);
-#else
-    return aligned_alloc(LSTMC_ALIGNMENT, whole);
-#endif
-}
-
-void give_memory(void *memory)
-{
-    if (releaser)
-        releaser(memory);
-    else
-#if defined(_WIN32)
-        _aligned_free(memory);
-#else
-        free(memory);
-#endif
-}
-
 /* --- checks ---------------------------------------------------------------------- */
 
 static int is_aligned(const void *array)
@@ -318,12 +279,12 @@ static int run(lstmc_call *call, int backward)
     const int threads = take_threads(call->threads, work(call, backward));
     const Team team = plan_team(call, threads, backward);
     void *workspace =
-        take_memory((size_t)kernels->workspace(call, team, longest, backward));
+        lstmc_take_memory((size_t)kernels->workspace(call, team, longest, backward));
     int status = LSTMC_NO_MEMORY;
     if (workspace) {
         status = (backward ? kernels->backward : kernels->forward)(call, team, longest,
                                                                    workspace);
-        give_memory(workspace);
+        lstmc_give_memory(workspace);
     }
     give_threads(threads);
     return status;

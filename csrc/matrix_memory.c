@@ -92,11 +92,11 @@ static int run(const lstmc_memory_call *call, int backward)
     const int threads = taken < jobs ? taken : jobs > 0 ? (int)jobs : 1;
     int status = LSTMC_NO_MEMORY;
     void *memory =
-        take_memory((size_t)kernels->workspace(call, threads, longest, backward));
+        lstmc_take_memory((size_t)kernels->workspace(call, threads, longest, backward));
     if (memory) {
         status = (backward ? kernels->backward : kernels->forward)(call, threads,
                                                                    longest, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(taken);
     return status;

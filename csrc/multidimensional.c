@@ -71,11 +71,12 @@ static int run(const lstmc_mdlstm *call, int backward)
     const MdlstmKernels *kernels = kernels_of(call->dtype)->mdlstm;
     const int threads = take_threads(call->threads, (1 + 2 * backward) * work_of(call));
     int status = LSTMC_NO_MEMORY;
-    void *memory = take_memory((size_t)kernels->workspace(call, threads, backward));
+    void *memory =
+        lstmc_take_memory((size_t)kernels->workspace(call, threads, backward));
     if (memory) {
         status =
             (backward ? kernels->backward : kernels->forward)(call, threads, memory);
-        give_memory(memory);
+        lstmc_give_memory(memory);
     }
     give_threads(threads);
     return status;

@@ -82,7 +82,7 @@ static int sum_up(RowJob *job, const void *call, int dtype, int wanted, ptrdiff_
         block = FEWEST_ROWS;
     RowSums sums = {.call = call, .rows = block, .size = size};
     sums.blocks = rows > 0 ? (rows + block - 1) / block : 1;
-    sums.sums = take_memory((size_t)(sums.blocks * size) * size_of(dtype));
+    sums.sums = lstmc_take_memory((size_t)(sums.blocks * size) * size_of(dtype));
     *total = sums.sums;
     if (!sums.sums)
         return LSTMC_NO_MEMORY;
@@ -132,7 +132,7 @@ int lstmc_norm_backward(const lstmc_norm *c)
                  c->width, 20, c->width, &memory));
     char *total = memory;
     copy_out(&total, c->dw, c->width, c->dtype);
-    give_memory(memory);
+    lstmc_give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -248,7 +248,7 @@ int lstmc_mix_backward(const lstmc_mix *c)
         copy_out(&total, c->dw[part], map, c->dtype);
     copy_out(&total, c->d_gates_w, gates, c->dtype);
     copy_out(&total, c->d_gates_b, 2 * c->heads, c->dtype);
-    give_memory(memory);
+    lstmc_give_memory(memory);
     return LSTMC_OK;
 }
 
@@ -287,7 +287,7 @@ int lstmc_gate_backward(const lstmc_gate *c)
                  c->width, 40, c->width, &memory));
     char *total = memory;
     copy_out(&total, c->d_skip, c->width, c->dtype);
-    give_memory(memory);
+    lstmc_give_memory(memory);
     return LSTMC_OK;
 }
 

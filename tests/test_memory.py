@@ -3,11 +3,13 @@
 import json
 import os
 
+import numpy as np
 import pytest
 from conftest import needed_by
 
 from lstmc import _core
 from lstmc.layers import Recurrent
+from lstmc.layers.layer import LARGE, fresh
 
 needs_proc = pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="needs /proc"
@@ -27,7 +29,7 @@ def test_a_tape_beyond_any_address():
         layer.tape_size(2**58)
 
 
-# The workspace is the one thing that is allocated under the limit.
+# The workspace is the one thing that is allocated under the limit; none waits.
 LIMITED = """
 import resource, sys
 import numpy as np
@@ -52,6 +54,7 @@ def backward(slabs):
                             dx, None, gradient, 1)
 
 slabs = forward()
+_core.release_memory()
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 limits = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**19, limits[1]))
@@ -126,3 +129,61 @@ def test_memory_stays_flat(run_python):
     # One arena, since each thread would otherwise open a heap of its own.
     for grown in json.loads(run_python(LEAK, MALLOC_ARENA_MAX="1")):
         assert grown < 3e6
+
+
+def large(value):
+    """An output that is large enough for a block of its own."""
+    array = fresh((LARGE // 8, 2), np.dtype(np.float32))
+    array[:] = value
+    return array
+
+
+def test_outputs_that_live_share_no_memory():
+    arrays = [large(k) for k in range(6)]
+    assert all((array == k).all() for k, array in enumerate(arrays))
+
+
+def test_a_view_keeps_the_memory_of_an_output():
+    view = large(1)[::2]
+    others = [large(2) for _ in range(3)]
+    assert (view == 1).all() and all((array == 2).all() for array in others)
+
+
+POOL = """
+import json
+from lstmc import _core
+from lstmc.layers.layer import fresh
+import numpy as np, resource
+
+def resident():
+    _, pages = open("/proc/self/statm").read().split()[:2]
+    return int(pages) * resource.getpagesize()
+
+def use(megabytes):
+    fresh((megabytes << 18,), np.dtype("f4"))[:] = 1
+
+use(1)
+start = resident()
+use(64)
+kept = resident() - start
+for _ in range(20):
+    use(64)
+again = resident() - start
+for size in range(60, 260, 20):
+    use(size)
+several = resident() - start
+use(400)
+beyond = resident() - start
+_core.release_memory()
+print(json.dumps([kept, again, several, beyond, resident() - start]))
+"""
+
+
+@needs_proc
+def test_what_waits_is_used_again_bounded_and_released(run_python):
+    kept, again, several, beyond, released = json.loads(run_python(POOL))
+    page = 4 << 20  # what pages of 2 MB and the heap round up to
+    assert 64e6 < kept < (64 << 20) + page
+    assert again < kept + page
+    assert several < (256 << 20) + page and beyond < (256 << 20) + page
+    assert released < page

@@ -99,6 +99,9 @@ cdef extern from "lstmc.h" nogil:
         void *poll_data
 
     const char *lstmc_message(int)
+    void *lstmc_take_memory(size_t)
+    void lstmc_give_memory(void *)
+    void lstmc_release_memory()
     size_t lstmc_wanted_bytes()
     int lstmc_cell_count()
     int lstmc_describe_cell(int, lstmc_cell *)

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() noexcept
+    int PyBuffer_FillInfo(Py_buffer *, object, void *, Py_ssize_t, int, int) except -1
 
 ctypedef fused real:
     float
@@ -35,6 +36,32 @@ cdef int expect(bint right, str what, got, wanted) except -1:
     if not right:
         raise ValueError(f"{what}: expected {wanted}, got {got}")
     return 0
+
+
+# --- memory -----------------------------------------------------------------------
+
+
+cdef class Block:
+    """Memory for a large output, of the kind that workspaces are: see csrc/memory.c."""
+
+    cdef void *start
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.start, self.size = lstmc_take_memory(size), size
+        if self.start == NULL:
+            check(LSTMC_NO_MEMORY)
+
+    def __dealloc__(self):
+        lstmc_give_memory(self.start)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.start, self.size, 0, flags)
+
+
+def release_memory():
+    """Give back to the system what waits for the next large call."""
+    lstmc_release_memory()
 
 
 # --- the registry -----------------------------------------------------------------

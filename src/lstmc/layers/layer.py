@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import prod
 
 import numpy as np
 
+from .. import _core
+
 ALIGNMENT = 64  # bytes: a cache line, what the kernels ask for
+
+LARGE = 16 << 20  # bytes: the C library gives such arrays back at once
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -18,6 +23,17 @@ def aligned(size: int, dtype) -> np.ndarray:
     whole = np.empty(size + spare, dtype)
     start = -whole.__array_interface__["data"][0] % ALIGNMENT // dtype.itemsize
     return whole[start : start + size]
+
+
+def fresh(shape, dtype) -> np.ndarray:
+    """An uninitialised array; a large one may have the memory of one that is gone.
+
+    The system clears new memory, which takes as long as a tenth of a call.
+    """
+    size = prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, _core.Block(size))
 
 
 def checked_dtype(dtype) -> np.dtype:

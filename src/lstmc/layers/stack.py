@@ -11,7 +11,7 @@ from .. import _core
 from ..sequences import Sequences
 from .dense import product
 from .doors import by_head, kernel_backward, kernel_forward
-from .layer import aligned, checked_dtype
+from .layer import aligned, checked_dtype, fresh
 from .noise import Noisy
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
@@ -202,7 +202,7 @@ class Stack(Noisy):
             last = layer == self.num_layers - 1
             y = None
             if outputs or not last:
-                y = np.empty((len(x.values), self.output_size), self.dtype)
+                y = fresh((len(x.values), self.output_size), self.dtype)
             found = self._kernel_state(after, layer, None)
             kernel_forward(self.dtype)(
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
@@ -229,7 +229,7 @@ class Stack(Noisy):
         tape = Tape(state, time, static, dropout_key, checkpoint, weights)
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
-            y = np.empty((steps, self.output_size), self.dtype)
+            y = fresh((steps, self.output_size), self.dtype)
             size = kernel.tape_size(steps)
             if checkpoint:
                 size = kernel.checkpoint_size(x.offsets)
@@ -273,7 +273,7 @@ class Stack(Noisy):
             if shortcut := self._shortcuts[layer]:
                 past, dy = pull_past(shortcut, tape, dy, gradient, threads)
             wanted = input_gradient or layer > 0
-            dx = np.empty(x.values.shape, self.dtype) if wanted else None
+            dx = fresh(x.values.shape, self.dtype) if wanted else None
             found = self._kernel_state(before, layer, None)
             kernel_backward(self.dtype)(
                 self._kernels[layer], x.offsets, x.values, tape.weights[part],
@@ -310,6 +310,7 @@ class Stack(Noisy):
     def release(self):
         """Give back the memory that is kept from one training step to the next."""
         self._spare.clear()
+        _core.release_memory()
         for shortcut in filter(None, self._shortcuts):
             shortcut.release()
 

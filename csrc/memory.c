@@ -1,0 +1,144 @@
+/* memory.c - where workspaces come from, and large blocks that wait for the next call.
+ *
+ * The system clears new memory page by page, which takes as long as a tenth of a call
+ * that uses it once; so what was given back is handed out again. A block that waits
+ * belongs to whoever exchanges it out of its slot: no lock, also across a fork. */
+#include "lstmc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+/* Bytes from which on a block waits, and at most of all that do; the C library itself
+ * keeps smaller ones. Pages of 2 MB cost a walk through far fewer tables. */
+#define LEAST ((size_t)4 << 20)
+#define MOST ((size_t)256 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
+
+enum { SLOTS = 4 };
+
+typedef struct {
+    size_t bytes; /* behind this header */
+    char fill[LSTMC_ALIGNMENT - sizeof(size_t)];
+} Block;
+
+static void *(*allocator)(size_t, size_t);
+static void (*releaser)(void *);
+static atomic_size_t wanted_bytes, waiting_bytes;
+static _Atomic(Block *) waiting[SLOTS];
+
+void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void *))
+{
+    allocator = allocate;
+    releaser = release;
+}
+
+size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
+
+static Block *allocate(size_t bytes)
+{
+    const size_t alignment = bytes < LEAST ? LSTMC_ALIGNMENT : HUGE_PAGE;
+    const size_t whole =
+        (sizeof(Block) + bytes + alignment - 1) / alignment * alignment;
+#if defined(_WIN32)
+    Block *block = _aligned_malloc(whole, alignment);
+#else
+    Block *block = aligned_alloc(alignment, whole);
+#endif
+#if defined(__linux__)
+    if (block && bytes >= LEAST)
+        madvise(block, whole, MADV_HUGEPAGE); /* advice: what it answers is no matter */
+#endif
+    if (block)
+        block->bytes = whole - sizeof(Block);
+    return block;
+}
+
+static void release(Block *block)
+{
+#if defined(_WIN32)
+    _aligned_free(block);
+#else
+    free(block);
+#endif
+}
+
+static Block *take_waiting(int slot)
+{
+    Block *block = atomic_exchange(&waiting[slot], NULL);
+    if (block)
+        atomic_fetch_sub(&waiting_bytes, block->bytes);
+    return block;
+}
+
+/* 1: it waits; 0: there is no room. */
+static int let_wait(Block *block)
+{
+    if (atomic_fetch_add(&waiting_bytes, block->bytes) + block->bytes <= MOST)
+        for (int slot = 0; slot < SLOTS; ++slot) {
+            Block *none = NULL;
+            if (atomic_compare_exchange_strong(&waiting[slot], &none, block))
+                return 1;
+        }
+    atomic_fetch_sub(&waiting_bytes, block->bytes);
+    return 0;
+}
+
+/* One that waits and is not much too large. */
+static Block *find_waiting(size_t bytes)
+{
+    for (int slot = 0; slot < SLOTS; ++slot) {
+        Block *block = take_waiting(slot);
+        if (block && block->bytes >= bytes && block->bytes / 2 <= bytes)
+            return block;
+        if (block && !let_wait(block))
+            release(block);
+    }
+    return NULL;
+}
+
+void lstmc_release_memory(void)
+{
+    for (int slot = 0; slot < SLOTS; ++slot) {
+        Block *block = take_waiting(slot);
+        if (block)
+            release(block);
+    }
+}
+
+void *lstmc_take_memory(size_t bytes)
+{
+    const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
+    atomic_store(&wanted_bytes, whole);
+    if (allocator)
+        return allocator(LSTMC_ALIGNMENT, whole);
+    Block *block = whole < LEAST ? NULL : find_waiting(whole);
+    if (!block)
+        block = allocate(whole);
+    if (!block) {
+        lstmc_release_memory();
+        block = allocate(whole);
+    }
+    return block ? block + 1 : NULL;
+}
+
+void lstmc_give_memory(void *memory)
+{
+    if (!memory)
+        return;
+    if (releaser) {
+        releaser(memory);
+        return;
+    }
+    Block *block = (Block *)memory - 1;
+    if (block->bytes < LEAST)
+        release(block);
+    else if (!let_wait(block)) {
+        lstmc_release_memory(); /* what waits is of sizes that nobody wants now */
+        if (!let_wait(block))
+            release(block);
+    }
+}
