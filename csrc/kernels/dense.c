@@ -115,7 +115,8 @@ static void add_share(const real *packed, const real *x, idx rows,
         pack_panel(x + start * size->inputs + p * PANEL, size->inputs, 1, depth,
                    min_idx(PANEL, size->inputs - p * PANEL), panel);
         NAME(outer_product)(packed + start * blocks * TILE_ROWS + first * depth, panel,
-                            dw + (p * size->outputs + first) * PANEL, outputs, depth);
+                            0, dw + (p * size->outputs + first) * PANEL, 0, 1, outputs,
+                            depth);
     }
 }
 

@@ -80,12 +80,15 @@ static void pack_row(const real *from, idx apart, idx n, idx first, real *to)
 {
     if (from && apart == PANEL && first + TILE_ROWS <= n)
         memcpy(to, from + first, TILE_ROWS * sizeof(real));
-    else if (from && first + TILE_ROWS <= n)
-        for (idx j = first; j < first + TILE_ROWS; j += PIECE, to += PIECE)
-            memcpy(to, from + j / PANEL * apart + j % PANEL, PIECE * sizeof(real));
     else
-        for (idx j = first; j < first + TILE_ROWS; ++j)
-            to[j - first] = from && j < n ? from[j / PANEL * apart + j % PANEL] : 0;
+        for (idx j = first; j < first + TILE_ROWS; j += PIECE, to += PIECE) {
+            const real *piece = from ? from + j / PANEL * apart + j % PANEL : NULL;
+            if (piece && j + PIECE <= n)
+                memcpy(to, piece, PIECE * sizeof(real));
+            else
+                for (idx k = 0; k < PIECE; ++k)
+                    to[k] = piece && j + k < n ? piece[k] : 0;
+        }
 }
 
 /* What part k sees of one row, into its blocks, which lie `apart`. */
@@ -137,36 +140,69 @@ static void gather(const StepRow *row, idx depth, idx p, int slot, real *to, rea
             ((vec *)bias)[j] = sum[j];
 }
 
-/* The weights of one column of panel p that see part k, from `weights` on. */
-static void add_product(const Plan *plan, int k, const real *rows, const real *da,
-                        real *weights, idx depth)
+/* Columns with the same reading, as many as the tile takes beside one another. */
+typedef struct {
+    const Reading *reading;
+    int first, count;
+} Group;
+
+static int groups_in(const Reading *reading)
+{
+    return (reading->count + OUTER_PANELS - 1) / OUTER_PANELS;
+}
+
+static int groups_of(const Plan *plan)
+{
+    int groups = 0;
+    for (int k = 0; k < plan->readings; ++k)
+        groups += groups_in(plan->reading + k);
+    return groups;
+}
+
+static Group find_group(const Plan *plan, int k)
+{
+    Group group = {.reading = plan->reading};
+    for (; k >= groups_in(group.reading); ++group.reading)
+        k -= groups_in(group.reading);
+    const int after = group.reading->first + group.reading->count;
+    group.first = group.reading->first + k * OUTER_PANELS;
+    group.count =
+        after - group.first < OUTER_PANELS ? after - group.first : OUTER_PANELS;
+    return group;
+}
+
+/* The weights of a group of columns that see part k, from `weights` on. */
+static void add_product(const Plan *plan, const Group *group, int k, const real *rows,
+                        const real *da, real *weights, idx depth)
 {
     const Seen seen = seen_part(plan, k);
-    NAME(outer_product)(rows + seen.first * depth * TILE_ROWS, da, weights, seen.width,
+    NAME(outer_product)(rows + seen.first * depth * TILE_ROWS, da, CHUNK * PANEL,
+                        weights, group->reading->k * PANEL, group->count, seen.width,
                         depth);
 }
 
-static void column_gradient(const Sequence *s, int part, idx rows, idx p, int g)
+static void group_gradient(const Sequence *s, int part, idx rows, idx p,
+                           const Group *group)
 {
     const Plan *plan = &s->plan;
-    const Column *column = plan->cell->column + g;
-    const Reading *reading = plan->reading;
-    while (g >= reading->first + reading->count)
-        ++reading;
+    const Column *column = plan->cell->column + group->first;
+    const Reading *reading = group->reading;
     real *gradient = s->direction[part].gradient;
     real *weights = gradient + p * plan->block + reading->offset +
-                    (g - reading->first) * reading->k * PANEL;
-    real *bias = gradient + bias_offset(plan, p) + g * PANEL;
-    real da[CHUNK * PANEL] __attribute__((aligned(LINE)));
+                    (group->first - reading->first) * reading->k * PANEL;
+    real *bias = gradient + bias_offset(plan, p) + group->first * PANEL;
+    real da[OUTER_PANELS * CHUNK * PANEL] __attribute__((aligned(LINE)));
     for (idx chunk = 0; chunk * CHUNK < rows; ++chunk) {
         const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
         const real *seen = packed_rows(s, part, chunk);
-        gather(s->row_table + part * s->table_size + chunk * CHUNK, depth, p, g, da,
-               column->b == NONE ? NULL : bias);
+        const StepRow *row = s->row_table + part * s->table_size + chunk * CHUNK;
+        for (int j = 0; j < group->count; ++j)
+            gather(row, depth, p, group->first + j, da + j * CHUNK * PANEL,
+                   column[j].b == NONE ? NULL : bias + j * PANEL);
         if (column->w != NONE)
-            add_product(plan, X, seen, da, weights, depth);
+            add_product(plan, group, X, seen, da, weights, depth);
         for (int k = column->from; k < column->from + reads_of(column); ++k)
-            add_product(plan, ROWS + k, seen, da,
+            add_product(plan, group, ROWS + k, seen, da,
                         weights + place_in(plan, column, k) * PANEL, depth);
     }
 }
@@ -183,25 +219,36 @@ static void late_gradient_of(const Sequence *s, int part, idx rows, idx p, int g
         const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
         gather(s->row_table + part * s->table_size + chunk * CHUNK, depth, p, slot, da,
                NULL);
-        add_product(plan, ROWS + plan->rows, packed_rows(s, part, chunk), da, weights,
-                    depth);
+        const Seen seen = seen_part(plan, ROWS + plan->rows);
+        NAME(outer_product)(packed_rows(s, part, chunk) +
+                                seen.first * depth * TILE_ROWS,
+                            da, 0, weights, 0, 1, seen.width, depth);
     }
 }
 
 void NAME(weight_gradient)(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    const idx columns = plan->panels * plan->cell->columns;
-    const idx each = columns + plan->late_panels * plan->late_count;
+    const idx groups = plan->panels * groups_of(plan);
+    const idx each = groups + plan->late_panels * plan->late_count;
 #pragma omp for schedule(static)
     for (idx item = 0; item < s->parts * each; ++item) {
         const int part = (int)(item / each);
-        const idx k = item % each, late = k - columns;
-        if (late < 0)
-            column_gradient(s, part, rows, k / plan->cell->columns,
-                            (int)(k % plan->cell->columns));
-        else
+        const idx k = item % each, late = k - groups;
+        if (late < 0) {
+            const Group group = find_group(plan, (int)(k % groups_of(plan)));
+            group_gradient(s, part, rows, k / groups_of(plan), &group);
+        } else
             late_gradient_of(s, part, rows, late / plan->late_count,
                              (int)(late % plan->late_count));
     }
+}
+
+void NAME(add_input_gradients)(const Sequence *s)
+{
+    const idx reals = s->total[s->steps] * s->plan.inputs;
+#pragma omp for schedule(static)
+    for (idx j = 0; j < reals; ++j)
+        for (int part = 1; part < s->parts; ++part)
+            s->direction[0].dx[j] += s->direction[part].dx[j];
 }

@@ -195,7 +195,8 @@ static void weight_gradient(const Stack *s, const Block *b)
         pack_block(s, b, row, depth, da, db);
         for (idx q = 0; q < s->panels; ++q) {
             gather_panel(s, b->layer, row, depth, q, x);
-            NAME(outer_product)(da, x, sum + q * UNITS * PANEL, b->units, depth);
+            NAME(outer_product)(da, x, 0, sum + q * UNITS * PANEL, 0, 1, b->units,
+                                depth);
         }
     }
     for (idx u = 0; u < b->units; ++u)

@@ -35,17 +35,22 @@ ALWAYS_INLINE const real *no_start(void)
     return zeros;
 }
 
-/* C += A' B over `depth` samples: A packed in blocks (depth, TILE_ROWS), B (depth,
- * PANEL), C (rows, PANEL). */
-void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth);
+/* C += A' B over `depth` samples for some panels: A in blocks (depth, TILE_ROWS), B
+ * (panels, depth, PANEL), C (panels, rows, PANEL), so far from panel to panel. */
+void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
+                         idx c_panel, idx panels, idx rows, idx depth);
 
-/* Rows of a tile: as many accumulators as the target's registers hold. */
+/* Rows of a tile: as many accumulators as the target's registers hold; and panels that
+ * an outer product has room for beside one another. */
 #if defined(__AVX512F__)
 #define TILE_ROWS 12
+#define OUTER_PANELS 2
 #elif defined(__AVX__) || defined(__aarch64__)
 #define TILE_ROWS 6
+#define OUTER_PANELS 1
 #else
 #define TILE_ROWS 3
+#define OUTER_PANELS 1
 #endif
 
 /* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */
@@ -273,6 +278,7 @@ idx NAME(packed_rows_size)(const Sequence *);
 void NAME(clear_gradient)(const Sequence *);
 void NAME(pack_rows)(const Sequence *, idx rows);
 void NAME(weight_gradient)(const Sequence *, idx rows);
+void NAME(add_input_gradients)(const Sequence *); /* dx of all parts to the first's */
 
 void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,
                 void *v, idx size);

@@ -264,20 +264,17 @@ static void run_strip(const Memory *s, const Chunk *c, Strip *z)
         memcpy(row_of(s, s->call->dq, z->t + z->r + j, s->d_k), c->dq + j * s->k_width,
                (size_t)s->d_k * sizeof(real));
     pack_blocks(c->dP, n, z->rows, z->seen, NULL, c->blocks);
-    for (idx p = 0; p < s->k_panels; ++p)
-        NAME(outer_product)(c->blocks, c->q_columns + p * STRIP * PANEL,
-                            c->dk + p * n * PANEL, z->seen, z->rows);
+    NAME(outer_product)(c->blocks, c->q_columns, STRIP * PANEL, c->dk, n * PANEL,
+                        s->k_panels, z->seen, z->rows);
     pack_blocks(c->S, n, z->rows, z->seen, NULL, c->blocks);
-    for (idx p = 0; p < s->v_panels; ++p)
-        NAME(outer_product)(c->blocks, c->dh_columns + p * STRIP * PANEL,
-                            c->dv + p * n * PANEL, z->seen, z->rows);
+    NAME(outer_product)(c->blocks, c->dh_columns, STRIP * PANEL, c->dv, n * PANEL,
+                        s->v_panels, z->seen, z->rows);
     if (!z->wanted)
         return;
     const real *w = c->gates.first + z->r;
     pack_blocks(c->dh, s->v_width, z->rows, s->d_v, w, c->blocks);
-    for (idx p = 0; p < s->k_panels; ++p)
-        NAME(outer_product)(c->blocks, c->q_columns + p * STRIP * PANEL,
-                            c->dc + p * s->d_v * PANEL, s->d_v, z->rows);
+    NAME(outer_product)(c->blocks, c->q_columns, STRIP * PANEL, c->dc, s->d_v * PANEL,
+                        s->k_panels, s->d_v, z->rows);
     for (idx j = 0; j < z->rows; ++j) {
         const real *q = row_of(s, s->call->q, z->t + z->r + j, s->d_k);
         for (idx k = 0; k < s->d_k; ++k)

@@ -131,7 +131,7 @@ static void update(const Memory *s, const Chunk *c, idx t, idx steps, real *n)
         real *C = c->values + p * panel_of(s, c);
         for (idx j = 0; j < s->d_k * PANEL; j += LANES)
             *(vec *)(C + j) *= w;
-        NAME(outer_product)(c->blocks, C + s->d_k * PANEL, C, s->d_k, steps);
+        NAME(outer_product)(c->blocks, C + s->d_k * PANEL, 0, C, 0, 1, s->d_k, steps);
     }
     for (idx j = 0; j < s->d_k; ++j)
         n[j] *= w;

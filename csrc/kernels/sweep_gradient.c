@@ -106,7 +106,7 @@ static void add_column(const Sweep *s, idx direction, idx p, idx g, idx first,
                 sum[j] += to[j] = ((const vec *)from)[j];
         NAME(outer_product)(s->packed_rows + direction * NAME(packed_window)(s) +
                                 chunk * chunk_size(s),
-                            da, weights, s->k, depth);
+                            da, 0, weights, 0, 1, s->k, depth);
     }
     EACH_VECTOR (j)
         bias[j] = sum[j];

@@ -9,10 +9,15 @@
  * one of A's loads then serves two of them, and loads do not decide. */
 #if defined(__AVX512F__)
 #define ACCUMULATORS (2 * TILE_ROWS * VECS)
+#define MOST_BESIDE 8
 #else
 #define ACCUMULATORS (TILE_ROWS * VECS)
-#endif
 #define MOST_BESIDE 4
+#endif
+
+/* Rows that one pointer reaches with the row size as its index, once and twice. */
+#define REACH 3
+#define REACHES ((TILE_ROWS + REACH - 1) / REACH)
 
 /* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
 typedef struct {
@@ -36,14 +41,15 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
         EACH (j, vecs)
             acc[r * vecs + j] =
                 ((const vec *)(t->start[j / VECS] + r * t->start_row))[j % VECS];
-    const real *b[MOST_BESIDE];
+    const real *b[MOST_BESIDE], *a[REACHES];
     EACH (q, panels)
         b[q] = t->b[q];
     const char *ahead = t->ahead;
     idx place = 0; /* in every panel */
     for (idx run = 0; run < t->runs; ++run) {
-        const real *a = t->a + run * t->skip;
-        for (idx k = 0; k < t->run; ++k, place += PANEL, a += a_k) {
+        EACH (q, (rows + REACH - 1) / REACH)
+            a[q] = t->a + run * t->skip + q * REACH * a_row;
+        for (const idx end = place + t->run * PANEL; place < end; place += PANEL) {
             if (fetch) {
                 __builtin_prefetch(ahead, 0, 2);
                 ahead += t->ahead_step;
@@ -52,10 +58,12 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
             EACH (j, vecs)
                 column[j] = ((const vec *)(b[j / VECS] + place))[j % VECS];
             EACH (r, rows) {
-                const vec row = splat(a[r * a_row]);
+                const vec row = splat(a[r / REACH][r % REACH * a_row]);
                 EACH (j, vecs)
                     acc[r * vecs + j] += row * column[j];
             }
+            EACH (q, (rows + REACH - 1) / REACH)
+                a[q] += a_k;
         }
     }
     EACH (r, rows)
@@ -68,6 +76,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define BESIDE(rows) \
     (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
 #define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
+#define OUTER(rows) OUTER_PANELS
 
 /* clang-format off */
 #define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
@@ -187,23 +196,44 @@ void NAME(product)(const Product *p)
         add_runs(p, run, min_idx(at_once, p->runs - run));
 }
 
-void NAME(outer_product)(const real *a, const real *b, real *c, idx rows, idx depth)
+static void outer(const Tile *t, idx rows)
 {
     const idx a_k = TILE_ROWS;
     const int fetch = 0;
-    for (idx first = 0; first < rows; first += TILE_ROWS, a += depth * TILE_ROWS) {
-        const Tile tile_ = {.a = a,
-                            .a_row = 1,
-                            .runs = 1,
-                            .run = depth,
-                            .b = {b},
-                            .start = {c + first * PANEL},
-                            .start_row = PANEL,
-                            .c = {c + first * PANEL},
-                            .c_row = PANEL};
-        const Tile *t = &tile_;
-        switch (min_idx(TILE_ROWS, rows - first)) {
-            CASES(ONE)
+    switch (rows) {
+        CASES(ONE)
+    }
+}
+
+static void outer_wide(const Tile *t, idx rows)
+{
+    const idx a_k = TILE_ROWS;
+    const int fetch = 0;
+    switch (rows) {
+        CASES(OUTER)
+    }
+}
+
+/* Block by block, since the rows of A are many and the panels few. */
+void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
+                         idx c_panel, idx panels, idx rows, idx depth)
+{
+    Tile t = {.a = a,
+              .a_row = 1,
+              .runs = 1,
+              .run = depth,
+              .start_row = PANEL,
+              .c_row = PANEL};
+    for (idx left = rows; left > 0; left -= TILE_ROWS) {
+        for (idx q = 0; q < panels; q += OUTER_PANELS) {
+            const idx beside = min_idx(OUTER_PANELS, panels - q);
+            for (idx j = 0; j < beside; ++j) {
+                t.b[j] = b + (q + j) * b_panel;
+                t.start[j] = t.c[j] = c + (q + j) * c_panel;
+            }
+            (beside == 1 ? outer : outer_wide)(&t, min_idx(TILE_ROWS, left));
         }
+        t.a += depth * TILE_ROWS;
+        c += TILE_ROWS * PANEL;
     }
 }
