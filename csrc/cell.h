@@ -22,6 +22,9 @@
  * first, which leaves da in the late columns, then stage 0, which finds the gradient of
  * the late row in late_gradient().
  *
+ * Both copy the step before they use it: what they store might else be part of it, for
+ * all the compiler knows, and it would read everything again.
+ *
  * Units are padded to whole panels. A padded unit sees a = 0 and s = 0 forward, ds =
  * 0 backward, and must answer with finite numbers and with da = 0. */
 #ifndef LSTMC_CELL_H
@@ -89,8 +92,8 @@ typedef struct {
     int timed; /* reads the time elapsed since the step before */
     int statics; /* the last states are maps of static features, and stay */
     int whole; /* P reduces over the units: it gets all panels of a row at once */
-    void (*forward)(Step);
-    void (*backward)(Step);
+    void (*forward)(const Step *);
+    void (*backward)(const Step *);
 } Cell;
 
 /* Walks the block; inside it the helpers below find the panel of one row. */

@@ -14,8 +14,9 @@
 enum { F, O, Z, C0, I };
 enum { H, C, A };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *f = slot(s, p, r, F), *o = slot(s, p, r, O), *z = slot(s, p, r, Z);
         vec *i = slot(s, p, r, I);
@@ -39,8 +40,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *df = slot(s, p, r, F), *d_o = slot(s, p, r, O), *dz = slot(s, p, r, Z);
         vec *dh = state(s, p, r, H), *dc = state(s, p, r, C), *da = state(s, p, r, A);

@@ -10,8 +10,9 @@ enum { A, H0 };
 enum { H };
 enum { D };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *a = slot(s, p, r, A), *saved = slot(s, p, r, H0), *h = hidden(s, p, r);
         const vec *h0 = hidden_before(s, p, r), *d = vector(s, p, r, D);
@@ -23,8 +24,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *da = slot(s, p, r, A), *dh = state(s, p, r, H);
         vec *dd = vector_gradient(s, p, r, D);

@@ -161,8 +161,8 @@ ALWAYS_INLINE void gated_backward(Step s, const Form form)
 }
 
 /* P and P' of a form, and the facts that all forms share. */
-#define GATED(form_)                                         \
-    static void forward(Step s) { gated_forward(s, form_); } \
-    static void backward(Step s) { gated_backward(s, form_); }
+#define GATED(form_)                                                 \
+    static void forward(const Step *s) { gated_forward(*s, form_); } \
+    static void backward(const Step *s) { gated_backward(*s, form_); }
 
 #endif

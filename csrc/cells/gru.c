@@ -12,8 +12,9 @@
 enum { N, RESET, Z, M, H0 };
 enum { H };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, k) {
         vec *n = slot(s, p, k, N), *r = slot(s, p, k, RESET), *z = slot(s, p, k, Z);
         vec *m = slot(s, p, k, M), *saved = slot(s, p, k, H0), *h = hidden(s, p, k);
@@ -28,8 +29,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, k) {
         vec *dn = slot(s, p, k, N), *dr = slot(s, p, k, RESET), *dz = slot(s, p, k, Z);
         vec *dm = slot(s, p, k, M), *dh = state(s, p, k, H);

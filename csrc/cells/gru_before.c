@@ -11,8 +11,9 @@
 enum { RESET, Z, N, H0 };
 enum { H };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, k) {
         vec *n = slot(s, p, k, N), *r = slot(s, p, k, RESET), *z = slot(s, p, k, Z);
         vec *saved = slot(s, p, k, H0), *q = late(s, p, k), *h = hidden(s, p, k);
@@ -30,8 +31,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, k) {
         vec *dn = slot(s, p, k, N), *dr = slot(s, p, k, RESET), *dz = slot(s, p, k, Z);
         vec *dh = state(s, p, k, H);

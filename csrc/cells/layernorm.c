@@ -17,26 +17,25 @@ enum { I, F, Z, O, CN, SPARES };
 enum { OF_X, OF_H, OF_C };
 enum { GX, GH = 4, B = 8, GC = 12, GATES = 4 };
 
-/* The sums are centred. Both directions make the gates and the new c: that takes less
- * time than their way to memory and back. */
+/* Of centred sums; by both directions: that is less work than memory has with gates. */
 ALWAYS_INLINE void make_state(Step s, idx p, idx r, const Moments *of, vec *c)
 {
     const vec *x = slot(s, p, r, X), *h = slot(s, p, r, HID), *c0 = slot(s, p, r, C0);
     const vec *i = spare(s, p, I), *f = spare(s, p, F), *z = spare(s, p, Z);
     EACH (k, GATES)
         EACH_VECTOR (j) {
-            const vec xn = of[OF_X].rate * x[k * VECS + j];
-            const vec hn = of[OF_H].rate * h[k * VECS + j];
-            const vec a = vector(s, p, r, GX + k)[j] * xn +
-                          vector(s, p, r, GH + k)[j] * hn + vector(s, p, r, B + k)[j];
+            vec a = vector(s, p, r, B + k)[j];
+            a += vector(s, p, r, GX + k)[j] * (of[OF_X].rate * x[k * VECS + j]);
+            a += vector(s, p, r, GH + k)[j] * (of[OF_H].rate * h[k * VECS + j]);
             spare(s, p, k)[j] = k == Z ? tanh_(a) : sigmoid(a);
         }
     EACH_VECTOR (j)
         c[j] = f[j] * c0[j] + i[j] * z[j];
 }
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     for (idx r = 0; r < s.rows; ++r) {
         Moments *of = (Moments *)slot(s, 0, r, MOMENTS);
         of[OF_X] = centre(s, r, X, GATES);
@@ -68,8 +67,9 @@ ALWAYS_INLINE void pull_gates(Step s, idx p, idx r, real rate, Sums of_c)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     for (idx r = 0; r < s.rows; ++r) {
         const Moments *of = (const Moments *)slot(s, 0, r, MOMENTS);
         Sums of_c = {0}, of_x[GATES] = {0}, of_h[GATES] = {0};

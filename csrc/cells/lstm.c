@@ -14,8 +14,9 @@ enum { I, F, O, Z, C0 };
 enum { H, C };
 
 /* Two walks over the block: the chains of one are short enough to overlap. */
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *o = slot(s, p, r, O);
         vec *z = slot(s, p, r, Z);
@@ -38,8 +39,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         const vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *z = slot(s, p, r, Z);
         const vec *c0 = slot(s, p, r, C0);

@@ -15,8 +15,9 @@ enum { I, F, O, Z, C0 };
 enum { H, C };
 enum { ROW_C };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *o = slot(s, p, r, O);
         vec *z = slot(s, p, r, Z);
@@ -40,8 +41,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
         vec *d_o = slot(s, p, r, O), *dh = state(s, p, r, H), *dc = state(s, p, r, C);

@@ -5,8 +5,9 @@
  * Elman: Finding Structure in Time. Cognitive Science 14, 1990. */
 #include "cells.h"
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *a = slot(s, p, r, 0), *h = hidden(s, p, r);
         EACH_VECTOR (j)
@@ -14,8 +15,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *da = slot(s, p, r, 0), *dh = state(s, p, r, 0);
         EACH_VECTOR (j) {

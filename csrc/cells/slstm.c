@@ -18,8 +18,9 @@
 enum { I, F, O, Z, G, C0, N0 }; /* G: the slope of l */
 enum { H, C, N, M };
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *g = slot(s, p, r, G);
         vec *m = state(s, p, r, M);
@@ -50,8 +51,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
         vec *d_o = slot(s, p, r, O), *dh = state(s, p, r, H), *dc = state(s, p, r, C);

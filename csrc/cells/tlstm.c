@@ -21,8 +21,9 @@ ALWAYS_INLINE vec fading(Step s, idx r)
     return R(1) / log_(splat(s.time[r] + R(2.7182818284590452354))) - R(1);
 }
 
-static void forward(Step s)
+static void forward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *i = slot(s, p, r, I), *f = slot(s, p, r, F), *o = slot(s, p, r, O);
         vec *z = slot(s, p, r, Z), *d = slot(s, p, r, D);
@@ -47,8 +48,9 @@ static void forward(Step s)
     }
 }
 
-static void backward(Step s)
+static void backward(const Step *step)
 {
+    const Step s = *step;
     EACH_PANEL (s, p, r) {
         vec *di = slot(s, p, r, I), *df = slot(s, p, r, F), *dz = slot(s, p, r, Z);
         vec *d_o = slot(s, p, r, O), *dd = slot(s, p, r, D);

@@ -2,6 +2,8 @@
  * then dx; after each window of steps the weight gradient over all its rows at once. */
 #include "job.h"
 
+/* Panels that one product for dh has at least: a tile of one row takes them at once. */
+#define PULLED 4
 /* Steps of a single row that go into one product for dx. */
 #define STEPS_AT_ONCE 64
 
@@ -25,7 +27,7 @@ static idx state_count(const Sequence *s)
 /* What a member of the crew has for itself. */
 static idx own_size(const Sequence *s)
 {
-    return panels_of(slab_rows(s, 0)) * PANEL + spare_size(&s->plan);
+    return notes_size(slab_rows(s, 0)) + spare_size(&s->plan);
 }
 
 idx NAME(backward_scratch)(const Sequence *s)
@@ -51,8 +53,8 @@ static void lay_out(Job *job, real *scratch)
         job->masked = scratch, scratch += size;
     job->dv = scratch;
     job->block = job->dv + plan->cell->vectors * size;
-    job->time = job->block + block_size(job->s) + job->share.member * own_size(job->s);
-    job->spare = job->time + panels_of(slab_rows(job->s, 0)) * PANEL;
+    job->spare = lay_out_notes(job, job->block + block_size(job->s) +
+                                        job->share.member * own_size(job->s));
 }
 
 /* ds += R' da of the step after for row state k and its panels first .. last; `after`
@@ -64,26 +66,32 @@ static void pull_row(const Job *job, int k, idx first, idx last, const real *tap
     const int columns = plan->reader[k].count;
     const idx depth = plan->panels * columns * PANEL, size = job->rows * PANEL;
     const int state = plan->row[k].state, masked = state == 0 && job->d->mask;
-    real *ds = (masked ? job->masked : job->state[state]) + first * size;
-    const Product product = {
+    real *ds = masked ? job->masked : job->state[state];
+    Product product = {
         .rows = after,
-        .panels = last - first,
         .groups = 1,
         .a = tape + plan->reader[k].first * PANEL,
         .a_row = plan->slots * PANEL,
         .runs = plan->panels,
         .run = columns * PANEL,
         .skip = after * plan->slots * PANEL,
-        .b = job->d->transposed.state[k] + first * depth * PANEL,
         .b_panel = depth * PANEL,
-        .start = masked ? no_start() : ds,
+        .start = no_start(),
         .start_panel = masked ? 0 : size,
         .start_row = masked ? 0 : PANEL,
-        .c = ds,
         .c_panel = size,
         .c_row = PANEL,
     };
-    NAME(product)(&product);
+    const idx at_once = max_idx(PULLED, STRETCH / (depth * PANEL * (idx)sizeof(real)));
+    for (idx done = 0; done < last - first; done += at_once) {
+        product.panels = min_idx(at_once, last - first - done);
+        const idx p = job->odd ? last - done - product.panels : first + done;
+        product.b = job->d->transposed.state[k] + p * depth * PANEL;
+        product.c = ds + p * size;
+        if (!masked)
+            product.start = product.c;
+        NAME(product)(&product);
+    }
 }
 
 /* What the step after says about the row states, for the own panels. */
@@ -116,11 +124,12 @@ static void add_output_gradient(const Job *job, idx t, idx active, idx p)
 {
     const Sequence *s = job->s;
     const idx width = min_idx(PANEL, s->plan.outputs - p * PANEL);
+    const idx before = t == 0 ? 0 : (job->side ? 1 : -1) * s->parts * s->plan.outputs;
     real *dh = job->state[0] + p * job->rows * PANEL;
     for (idx r = 0; s->dy && r < active; ++r) {
-        add_panel(s->dy + output_of(job, r, t) + p * PANEL, width, dh + r * PANEL);
-        if (t > 0) /* no pattern that the processor would find */
-            __builtin_prefetch(s->dy + output_of(job, r, t - 1) + p * PANEL);
+        const real *dy = s->dy + job->at[r] + p * PANEL;
+        add_panel(dy, width, dh + r * PANEL);
+        __builtin_prefetch(dy + before); /* no pattern that the processor would find */
     }
 }
 
@@ -157,7 +166,7 @@ static void run_cell(const Job *job, idx p, idx panels, idx active, real *tape,
         step.s[k] = job->state[k] + p * s_panel;
     if (plan->projected)
         step.s[0] = job->d_late + p * s_panel;
-    plan->cell->backward(step);
+    plan->cell->backward(&step);
 }
 
 /* The gradients at the states are whole before P' of the first stage: of h for its own
@@ -200,6 +209,7 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
     const Plan *plan = &job->s->plan;
     pull_rows(job, tape + plan->panels * active * plan->slots * PANEL, after);
     note_time(job, t, active);
+    note_outputs(job, t, active);
     const idx at_once = plan->cell->whole ? plan->panels : 1;
     if (plan->late_panels > 0)
         run_stages(job, t, active, tape);
@@ -314,6 +324,7 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         while (active < job.rows && length_of(&job, active) > t)
             ++active;
         tape -= active * plan->panels * plan->slots * PANEL;
+        job.odd ^= 1;
         run_step(&job, t, active, after, tape);
         tell_crew(&job, t, active);
         wait_for_crew(&job);
@@ -354,15 +365,6 @@ static void add_vector_gradients(const Sequence *s)
     }
 }
 
-static void add_input_gradients(const Sequence *s)
-{
-    const idx reals = s->total[s->steps] * s->plan.inputs;
-#pragma omp for schedule(static)
-    for (idx j = 0; j < reals; ++j)
-        for (int part = 1; part < s->parts; ++part)
-            s->direction[0].dx[j] += s->direction[part].dx[j];
-}
-
 void NAME(sequence_backward)(const Sequence *s)
 {
     const idx window = window_steps(s);
@@ -392,7 +394,7 @@ void NAME(sequence_backward)(const Sequence *s)
         if (s->plan.cell->vectors > 0)
             add_vector_gradients(s);
         if (s->parts > 1 && s->direction[0].dx)
-            add_input_gradients(s);
+            NAME(add_input_gradients)(s);
         restore_mode(mode);
     }
 }

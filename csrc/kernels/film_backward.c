@@ -107,7 +107,7 @@ static void run_cell(const Run *run, idx t, Piece piece)
     step.dv = f->dv + run->sample * vector_reals(s) +
               (piece.line * s->panels * s->width + piece.x) * each;
     step.dv_panel = s->width * each;
-    s->cell->backward(step);
+    s->cell->backward(&step);
 }
 
 static void load_gradients(const Run *run, Piece piece)

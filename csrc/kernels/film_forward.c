@@ -163,7 +163,7 @@ static void run_piece(const Run *run, idx t, Piece piece)
         for (int k = 1; k < s->cell->states; ++k)
             step.s[k] = state_at(s, run->state[k], piece) + p * s->width * PANEL;
         set_vectors(f, piece, p, &step);
-        s->cell->forward(step);
+        s->cell->forward(&step);
     }
     if (f->y)
         copy_hidden(run, piece,

@@ -34,7 +34,8 @@ static idx panels_at_once(const Plan *plan, idx rows)
 {
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
-    return min_idx(plan->panels, max_idx(1, BLOCK / max_idx(1, rows)));
+    const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
+    return min_idx(plan->panels, max_idx(1, min_idx(fit, BLOCK / max_idx(1, rows))));
 }
 
 static idx block_size(const Plan *plan, idx rows)
@@ -72,7 +73,7 @@ static idx steps_ahead(const Sequence *s, idx rows)
 /* What a member of the crew has for itself. */
 static idx own_size(const Plan *plan, idx rows)
 {
-    return block_size(plan, rows) + panels_of(rows) * PANEL + spare_size(plan);
+    return block_size(plan, rows) + notes_size(rows) + spare_size(plan);
 }
 
 idx NAME(forward_scratch)(const Sequence *s)
@@ -111,8 +112,7 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->wx = next;
     next += job->ahead * wx_size(plan, job->rows);
     job->block = next + job->share.member * own_size(plan, most);
-    job->time = job->block + block_size(plan, most);
-    job->spare = job->time + panels_of(most) * PANEL;
+    job->spare = lay_out_notes(job, job->block + block_size(plan, most));
 }
 
 static void load_states(const Job *job, idx t)
@@ -134,15 +134,6 @@ static void copy_input(const Job *job, idx t, idx active)
         memcpy(job->xh[0] + r * job->row + job->x0,
                job->s->x + step_of(job, r, t) * plan->inputs,
                (size_t)plan->inputs * sizeof(real));
-}
-
-static void copy_output(const Job *job, idx t, idx active)
-{
-    const Sequence *s = job->s;
-    if (s->y)
-        EACH_OWN_ROW (job, r, active)
-            memcpy(s->y + output_of(job, r, t), job->xh[1] + r * job->row + job->h0,
-                   (size_t)s->plan.outputs * sizeof(real));
 }
 
 /* W x + b of row r and panel p, for the first of the steps ahead. */
@@ -257,22 +248,45 @@ Step NAME(forward_step)(const Job *job, idx p, idx panels, idx active, real *a)
     return step;
 }
 
+/* h of some panels into y, while it lies near and the rest of the step goes on. */
+static void copy_output(const Job *job, idx first, idx last, idx active)
+{
+    for (idx p = first; job->y && p < last; ++p) {
+        const idx width = min_idx(PANEL, job->s->plan.outputs - p * PANEL);
+        const real *h = job->xh[1] + job->h0 + p * PANEL;
+        real *y = job->y + p * PANEL;
+        for (idx r = 0; r < active; ++r, h += job->row)
+            if (width == PANEL)
+                EACH_VECTOR (j)
+                    ((loose *)(y + job->at[r]))[j] = ((const vec *)h)[j];
+            else
+                memcpy(y + job->at[r], h, (size_t)width * sizeof(real));
+    }
+}
+
 void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
+    const int more = plan->late_panels > 0 || job->s->zoning; /* h is not there yet */
     const idx at_once = panels_at_once(plan, active);
     const idx a_panel = active * plan->slots * PANEL;
     NAME(keep_before)(job, active);
-    for (idx p = job->first; p < job->last; p += at_once) {
-        const idx panels = min_idx(at_once, job->last - p);
+    for (idx done = 0; done < job->last - job->first; done += at_once) {
+        const idx panels = min_idx(at_once, job->last - job->first - done);
+        const idx p = job->odd ? job->last - done - panels : job->first + done;
         real *a = tape ? tape + p * a_panel : job->block;
         fill_columns(job, p, panels, t, active, a);
-        plan->cell->forward(NAME(forward_step)(job, p, panels, active, a));
+        const Step step = NAME(forward_step)(job, p, panels, active, a);
+        plan->cell->forward(&step);
+        if (!more)
+            copy_output(job, p, p + panels, active);
     }
     if (plan->late_panels > 0)
         NAME(late_forward)(job, active, tape ? tape + job->first * a_panel : job->block,
                            tape != NULL);
     NAME(zone_forward)(job, t, active);
+    if (more)
+        copy_output(job, own_output(job, 0), own_output(job, 1), active);
     for (idx r = 0; job->d->mask && r < active; ++r)
         NAME(mask_row)(job, job->xh[1], r, own_output(job, 0), own_output(job, 1));
 }
@@ -294,6 +308,7 @@ static int run_steps(Job *job, idx taped, int again)
     const Plan *plan = &job->s->plan;
     real *tape = job->tape;
     idx active = job->rows;
+    job->y = again ? NULL : job->s->y;
     for (idx t = job->from;; ++t) {
         for (; active > 0 && length_of(job, active - 1) <= t; --active)
             if (!again && (active - 1) % job->share.members == job->share.member)
@@ -310,17 +325,17 @@ static int run_steps(Job *job, idx taped, int again)
             look_ahead(job, t, active);
         }
         note_time(job, t, active);
+        note_outputs(job, t, active);
         NAME(run_step)(job, t, active, t < taped ? NULL : tape);
         wait_for_crew(job);
         if (told_to_stop(job, t))
             return 0;
-        if (!again)
-            copy_output(job, t, active);
         if (tape && t >= taped)
             tape += active * plan->panels * plan->slots * PANEL;
         real *swap = job->xh[0];
         job->xh[0] = job->xh[1];
         job->xh[1] = swap;
+        job->odd ^= 1;
     }
 }
 

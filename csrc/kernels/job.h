@@ -15,6 +15,11 @@
 #include <omp.h>
 #endif
 
+/* Steps go through the panels of units to and fro: what one used last is what the next
+ * wants first, and of weights that a cache cannot hold it then holds a part. That many
+ * bytes of weights in a row, or one panel. */
+#define STRETCH (256 << 10)
+
 typedef struct {
     int member, members;
     int calling; /* the thread that made the call: it may ask the caller */
@@ -29,6 +34,7 @@ typedef struct {
      * reals of it, and where x, the row states and h start. */
     idx row, x0, rows0, h0, late0;
     real *xh[2]; /* (rows, row): before this step and after it */
+    int odd;     /* the step goes from the last panel to the first */
     idx ahead;       /* steps whose W x is computed at once; 0: step by step */
     idx from, until; /* the steps of this run */
     real *wx;        /* (own panels, rows, ahead, columns that read x, PANEL) */
@@ -36,7 +42,11 @@ typedef struct {
     real *kept[MAX_STATES];  /* as state: what zoneout keeps */
     real *d_late, *masked;   /* as state: backward, of the late row, of a masked h */
     real *dv;                /* (panels, rows, vectors, PANEL) */
-    real *block, *time, *spare; /* of this member: scratch; (rows); see cell.h */
+    real *y; /* where run_step copies h to, row r to y + at[r]; NULL: nowhere */
+    /* Of this member: scratch; (rows); (rows), where its output lies; see cell.h. */
+    real *block, *time;
+    idx *at;
+    real *spare;
     Share share;
     Barrier *barrier;
     idx first, last; /* panels of units that are this member's */
@@ -198,6 +208,28 @@ static inline void store_state(const Job *job, int k, idx r, real *to)
     for (idx p = 0; p * PANEL < width; ++p)
         memcpy(to + p * PANEL, state_panel(job, k, p, r),
                (size_t)min_idx(PANEL, width - p * PANEL) * sizeof(real));
+}
+
+/* Reals of `time` and `at`. */
+static inline idx notes_size(idx rows)
+{
+    return (panels_of(rows) + panels_of(rows * (idx)(sizeof(idx) / sizeof(real)))) *
+           PANEL;
+}
+
+/* Lays them out, and returns what comes after. */
+static inline real *lay_out_notes(Job *job, real *notes)
+{
+    const idx most = slab_rows(job->s, 0);
+    job->time = notes;
+    job->at = (idx *)(notes + panels_of(most) * PANEL);
+    return notes + notes_size(most);
+}
+
+static inline void note_outputs(const Job *job, idx t, idx active)
+{
+    for (idx r = 0; r < active; ++r)
+        job->at[r] = output_of(job, r, t);
 }
 
 /* The time before step t of the first `active` rows, in the own array. */

@@ -80,7 +80,7 @@ void NAME(late_forward)(const Job *job, idx active, real *a, int taped)
     add_late_columns(job, active, a);
     Step step = NAME(forward_step)(job, job->first, job->last - job->first, active, a);
     step.stage = 1;
-    job->s->plan.cell->forward(step);
+    job->s->plan.cell->forward(&step);
 }
 
 void NAME(keep_projected)(const Job *job, idx active, real *tape)

@@ -83,6 +83,7 @@ static Job job_of(const Stream *stream, int layer, int part, idx slab, Share sha
     const idx k = part * s->slabs + slab;
     Job job = make_job(s, k, share);
     NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
+    job.odd = stream->turn;
     if (stream->turn) {
         real *swap = job.xh[0];
         job.xh[0] = job.xh[1];
@@ -116,12 +117,13 @@ static void copy_input(const Stream *stream, const Job *job, int layer, const re
     }
 }
 
-static void copy_output(const Job *job, real *y)
+/* Where run_step leaves h of the job's rows in y. */
+static void note_rows(Job *job, real *y)
 {
     const idx outputs = job->s->plan.outputs, width = job->s->parts * outputs;
-    copy_rows(job, job->xh[1] + job->h0, job->row,
-              y + job->slab * width + job->part * outputs, job->s->slabs * width,
-              outputs);
+    job->y = y;
+    for (idx r = 0; r < job->rows; ++r)
+        job->at[r] = row_of(job, r) * width + job->part * outputs;
 }
 
 static void advance(const Stream *stream, idx slab, Share share, const real *x,
@@ -131,15 +133,15 @@ static void advance(const Stream *stream, idx slab, Share share, const real *x,
     for (int layer = 0; layer < layers; ++layer) {
         const Sequence *s = stream->sequence + layer;
         for (int part = 0; part < s->parts; ++part) {
-            const Job job = job_of(stream, layer, part, slab, share);
+            Job job = job_of(stream, layer, part, slab, share);
             copy_input(stream, &job, layer, x);
+            if (layer + 1 == layers)
+                note_rows(&job, y);
             for (idx r = 0; s->plan.cell->timed && r < job.rows; ++r)
                 job.time[r] = time[row_of(&job, r)];
             wait_for_crew(&job);
             NAME(run_step)(&job, 0, job.rows, NULL);
             wait_for_crew(&job);
-            if (layer + 1 == layers)
-                copy_output(&job, y);
         }
     }
 }
