@@ -5,7 +5,7 @@ Private: shapes are checked here, since C sees pointers alone; everything that a
 may get wrong is checked before, where the names are known.
 """
 
-from libc.math cimport NAN
+from libc.math cimport INFINITY, NAN, exp, log
 from libc.string cimport memcpy, memset
 
 
@@ -342,6 +342,7 @@ def backward(Layer layer, const Py_ssize_t[::1] offsets, const real[:, ::1] x,
     check(status)
 
 
+include "_batch.pxi"
 include "_stream.pxi"
 include "_dense.pxi"
 include "_rowwise.pxi"

@@ -16,6 +16,12 @@ from . import _core
 from .labels import Labels, best_labels
 from .metrics import label_edits
 
+# By dtype: without a look at the arguments at each call.
+SOFTMAX_LOSS = {
+    np.dtype(np.float32): _core.softmax_loss["float"],
+    np.dtype(np.float64): _core.softmax_loss["double"],
+}
+
 
 def cross_entropy(logits, target, weight):
     """Softmax cross-entropy for integer targets.
@@ -43,19 +49,12 @@ def cross_entropy(logits, target, weight):
     >>> round(loss, 4), d.tolist()
     (0.6931, [[-0.5, 0.5]])
     """
-    n, n_classes = logits.shape
-    right = np.arange(0, n * n_classes, n_classes) + target  # in the flat array
-    d = logits.astype(np.float64)
-    d -= d.max(axis=1, keepdims=True)
-    own = d.ravel()[right]
-    np.exp(d, out=d)
-    total = d.sum(axis=1, keepdims=True)
-    scale = weight / n
-    loss = float(scale @ (np.log(total).ravel() - own))
-    d *= scale[:, None] / total
-    d.ravel()[right] = 0
-    d.ravel()[right] = -d.sum(axis=1)  # p - 1 without cancellation
-    return loss, d.astype(logits.dtype)
+    d = np.empty_like(logits, order="C")
+    loss = SOFTMAX_LOSS[logits.dtype](
+        np.ascontiguousarray(logits), target.astype(np.intp, copy=False),
+        weight.astype(np.float64, copy=False), np.empty(logits.shape[1]), d,
+    )  # fmt: skip
+    return loss, d
 
 
 def binary_cross_entropy(logits, target, weight):

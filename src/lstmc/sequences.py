@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _array_door as door
+from . import _core
 
 
 class Sequences:
@@ -273,14 +274,13 @@ class Sequences:
                 return _sequences(values, offsets - offsets[0])
             key = np.arange(start, stop, stride)
         chosen = door.check_key(key, len(self))
-        starts, stops = self.offsets[:-1][chosen], self.offsets[1:][chosen]
-        pieces = [
-            self.values[start:stop]
-            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        ]
-        # An empty piece in front, so that no sequence at all is possible.
-        values = np.concatenate([self.values[:0], *pieces])
-        return _sequences(values, door.offsets_of(stops - starts))
+        starts = self.offsets[:-1][chosen]
+        offsets = door.offsets_of(self.offsets[1:][chosen] - starts)
+        values = np.empty((offsets[-1], self.n_features), self.dtype)
+        _core.gather_rows(
+            self.values.view(np.uint8), starts, offsets, values.view(np.uint8)
+        )
+        return _sequences(values, offsets)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(

@@ -123,6 +123,13 @@ class Stack(Noisy):
         self._kernels, self._parts = self._packing.kernels, self._packing.parts
         self.n_weights, self.shapes = self._packing.n_weights, self._packing.shapes
         self._spare = {}
+        self._state_sizes = [self.state_size] + [self.hidden_size] * (
+            len(self.state_names) - 1
+        )
+        # Kernels then see states as people do.
+        self._is_plain = (
+            self.num_layers == self.num_heads == 1 and not self._facts["statics"]
+        )
 
     @property
     def directions(self):
@@ -176,7 +183,10 @@ class Stack(Noisy):
 
     def __getstate__(self):
         state = super().__getstate__()
-        for name in "packing", "kernels", "parts", "spare", "facts", "shortcuts":
+        for name in (
+            "packing", "kernels", "parts", "spare", "facts", "shortcuts",
+            "state_sizes", "is_plain",
+        ):  # fmt: skip
             state.pop("_" + name, None)
         return state
 
@@ -317,14 +327,15 @@ class Stack(Noisy):
     # --- states, as people and as kernels see them ------------------------------------
 
     def _empty_state(self, n):
-        rows = self.num_layers * self.directions
-        sizes = [self.state_size] + [self.hidden_size] * (len(self.state_names) - 1)
-        return tuple(np.empty((rows, n, size), self.dtype) for size in sizes)
+        rows, dtype = self.num_layers * self.directions, self.dtype
+        return tuple([np.empty((rows, n, size), dtype) for size in self._state_sizes])
 
     def _kernel_state(self, state, layer, static, n=None):
         """One layer's states by head: given ones, or with n None room for new ones."""
         if state is None and static is None:
             return None
+        if self._is_plain:
+            return state
         first, heads = layer * self.directions, self.num_heads
         if state is None:
             state = tuple(np.zeros_like(s) for s in self._empty_state(n))
