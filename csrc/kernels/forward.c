@@ -7,6 +7,8 @@
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
+/* Panels that hide the latency of one row's multiply-adds. */
+#define BESIDE 4
 /* Rows up to which W x is computed ahead, reals of it, and steps, a power of two: least
  * and most. */
 #define AHEAD_ROWS 3
@@ -29,13 +31,23 @@ static idx row_size(const Sequence *s)
     return ((x_panels(&s->plan) + places(s) * s->plan.panels) | 1) * PANEL;
 }
 
+/* So many that a tile of few rows has enough panels of a column that stands alone. */
+static idx least_at_once(const Plan *plan)
+{
+    idx least = 1;
+    for (int k = 0; k < plan->readings; ++k)
+        least = max_idx(least, BESIDE / plan->reading[k].count);
+    return least;
+}
+
 /* All, where the second stage, or P itself, waits for them. */
 static idx panels_at_once(const Plan *plan, idx rows)
 {
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
-    return min_idx(plan->panels, max_idx(1, min_idx(fit, BLOCK / max_idx(1, rows))));
+    const idx most = max_idx(fit, least_at_once(plan));
+    return min_idx(plan->panels, max_idx(1, min_idx(most, BLOCK / max_idx(1, rows))));
 }
 
 static idx block_size(const Plan *plan, idx rows)
