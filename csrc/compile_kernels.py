@@ -29,6 +29,9 @@ from setuptools.errors import CompileError
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Files of the C test program that are compiled as kernels are.
+FOR_EACH_TARGET = {"test_vmath.c"}
+
 X86_TARGETS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": [
@@ -211,25 +214,46 @@ def build_folder(toolchain: Toolchain) -> Path:
 def library_units(toolchain: Toolchain) -> list[Unit]:
     """Every object of the library."""
     folder = build_folder(toolchain)
-    x86 = ["-DLSTMC_X86=1"] if len(toolchain.targets) > 1 else []
     plain = sources("csrc/*.c") + sources("csrc/decode/*.c")
-    units = [Unit(c, folder / f"{Path(c).stem}.o", x86) for c in plain]
+    units = [
+        Unit(c, folder / f"{Path(c).stem}.o", defines_of(toolchain)) for c in plain
+    ]
     for c in sources("csrc/cells/*.c") + sources("csrc/kernels/*.c"):
         stem = f"{Path(c).parent.name}.{Path(c).stem}"
-        for target, own in toolchain.targets.items():
-            for f64 in (0, 1):
-                name = f"{stem}.{target}.{'f64' if f64 else 'f32'}.o"
-                defines = [f"-DLSTMC_TARGET={target}", f"-DLSTMC_F64={f64}"]
-                units.append(Unit(c, folder / name, defines + own))
+        units += target_units(toolchain, c, folder / stem)
     return units
+
+
+def defines_of(toolchain: Toolchain) -> list[str]:
+    """What plain files must know of the targets."""
+    return ["-DLSTMC_X86=1"] if len(toolchain.targets) > 1 else []
+
+
+def target_units(toolchain: Toolchain, source: str, stem: Path) -> list[Unit]:
+    """The objects of a source that is compiled once per target and dtype."""
+    return [
+        Unit(
+            source,
+            stem.with_name(f"{stem.name}.{target}.{'f64' if f64 else 'f32'}.o"),
+            [f"-DLSTMC_TARGET={target}", f"-DLSTMC_F64={f64}", *own],
+        )
+        for target, own in toolchain.targets.items()
+        for f64 in (0, 1)
+    ]
 
 
 def test_units(toolchain: Toolchain) -> list[Unit]:
     """The objects of the C test program, beside those of the library."""
     folder = build_folder(toolchain)
-    return [
-        Unit(c, folder / f"test.{Path(c).stem}.o", []) for c in sources("tests/c/*.c")
-    ]
+    units = []
+    for c in sources("tests/c/*.c"):
+        stem = folder / f"test.{Path(c).stem}"
+        if Path(c).name in FOR_EACH_TARGET:
+            units += target_units(toolchain, c, stem)
+        else:
+            name = stem.with_name(f"{stem.name}.o")
+            units.append(Unit(c, name, defines_of(toolchain)))
+    return units
 
 
 def sources(pattern: str) -> list[str]:

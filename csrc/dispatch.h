@@ -86,6 +86,11 @@ static inline ptrdiff_t width_of_part(const lstmc_layer *layer)
     return layer->projection ? layer->projection : layer->units;
 }
 
+static inline size_t real_size(int dtype)
+{
+    return dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
+}
+
 int check_noise(const lstmc_noise *);
 
 /* The chosen target's; chosen at the first call if it was not before. */

@@ -213,19 +213,26 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed,
 
 /* Rows of a slab at most: its states stay in the second-level cache. */
 #define SLAB_ROWS 64
-/* Rows a thread below which it rather has all rows of some units: then the way of the
- * weights to the core decides, and each core fetches a part of them alone. */
-#define FEW_ROWS 3
-/* Units of a thread at least, when threads share the rows. */
-#define OWN_UNITS 32
+/* Rows a thread below which it rather has all rows of some units, if R has more bytes
+ * than a second-level cache likes: then the way of the weights to the core decides, and
+ * each core fetches a part of them alone. */
+#define FEW_ROWS 8
+#define LARGE_R (1 << 20)
+/* Units of a thread at least, when threads share the rows: they meet at every step. */
+#define OWN_UNITS 48
 
 static int shares_units(const lstmc_call *call, int threads)
 {
     const lstmc_layer *layer = &call->layer;
+    const ptrdiff_t jobs = call->samples * count_parts(layer);
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    return !cell.whole && call->samples * count_parts(layer) < FEW_ROWS * threads &&
-           layer->units >= (ptrdiff_t)OWN_UNITS * threads;
+    if (cell.whole || layer->units < (ptrdiff_t)OWN_UNITS * threads)
+        return 0;
+    const size_t r_size =
+        (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
+        real_size(layer->dtype);
+    return jobs < threads || (jobs < FEW_ROWS * threads && r_size > LARGE_R);
 }
 
 /* Slabs are as few as their height allows, and where each thread has jobs of its own so

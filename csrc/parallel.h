@@ -49,11 +49,21 @@ static inline void restore_mode(FloatMode mode)
 
 /* A few threads that wait for one another thousands of times in a call. They spin,
  * since a step may take a microsecond, but not for ever: where cores are short, the one
- * that is waited for needs the core, and they sleep. */
+ * that is waited for needs the core, and they sleep.
+ *
+ * Of a small crew each has a flag, which the others watch: a line then goes from core to
+ * core once. More members count who has arrived, and the last one raises a flag. */
+enum { SMALL_CREW = 4 };
+
 typedef struct {
-    _Alignas(64) atomic_int arrived; /* a line of its own */
-    atomic_int round, sleepers;
-    int stop[2]; /* what a crew was told before the last two waits */
+    _Alignas(64) atomic_int round; /* a line of its own */
+    int stop[2]; /* of the first: what a crew was told before the last two waits */
+} Flag;
+
+typedef struct {
+    Flag own[SMALL_CREW], all;
+    _Alignas(64) atomic_int arrived;
+    atomic_int sleepers;
 } Barrier;
 
 #define SPINS 4000 /* some 50 microseconds */
@@ -67,15 +77,16 @@ static inline void rest(void)
 #endif
 }
 
-/* Sleeps unless the round has changed; who changes it looks for sleepers afterwards. */
-static inline void sleep_in(Barrier *barrier, int round)
+/* Sleeps unless the flag has changed; who changes it looks for sleepers afterwards. */
+static inline void sleep_at(Barrier *barrier, Flag *flag, int round)
 {
 #if defined(__linux__)
     atomic_fetch_add(&barrier->sleepers, 1);
-    syscall(SYS_futex, &barrier->round, FUTEX_WAIT_PRIVATE, round, NULL, NULL, 0);
+    syscall(SYS_futex, &flag->round, FUTEX_WAIT_PRIVATE, round, NULL, NULL, 0);
     atomic_fetch_sub(&barrier->sleepers, 1);
 #else
     (void)barrier;
+    (void)flag;
     (void)round;
 #if !defined(_WIN32)
     sched_yield();
@@ -83,34 +94,55 @@ static inline void sleep_in(Barrier *barrier, int round)
 #endif
 }
 
-static inline void wake_sleepers(Barrier *barrier)
+static inline void watch(Barrier *barrier, Flag *flag, int round)
 {
+    for (int spin = 0;
+         atomic_load_explicit(&flag->round, memory_order_acquire) == round; ++spin)
+        if (spin < SPINS)
+            rest();
+        else
+            sleep_at(barrier, flag, round);
+}
+
+static inline void raise_flag(Barrier *barrier, Flag *flag, int round)
+{
+    atomic_store(&flag->round, round + 1);
 #if defined(__linux__)
     if (atomic_load(&barrier->sleepers) > 0)
-        syscall(SYS_futex, &barrier->round, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL,
-                0);
+        syscall(SYS_futex, &flag->round, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 #else
     (void)barrier;
 #endif
 }
 
-static inline void wait_for(Barrier *barrier, int members)
+static inline void wait_for(Barrier *barrier, int member, int members)
 {
     if (members == 1)
         return;
-    const int round = atomic_load_explicit(&barrier->round, memory_order_relaxed);
-    if (atomic_fetch_add(&barrier->arrived, 1) + 1 == members) {
+    Flag *flag = members > SMALL_CREW ? &barrier->all : barrier->own + member;
+    const int round = atomic_load_explicit(&flag->round, memory_order_relaxed);
+    if (members <= SMALL_CREW) {
+        raise_flag(barrier, flag, round);
+        for (int other = 0; other < members; ++other)
+            if (other != member)
+                watch(barrier, barrier->own + other, round);
+    } else if (atomic_fetch_add(&barrier->arrived, 1) + 1 == members) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-        atomic_store(&barrier->round, round + 1);
-        wake_sleepers(barrier);
-        return;
+        raise_flag(barrier, flag, round);
+    } else {
+        watch(barrier, flag, round);
     }
-    for (int spin = 0;
-         atomic_load_explicit(&barrier->round, memory_order_acquire) == round; ++spin)
-        if (spin < SPINS)
-            rest();
-        else
-            sleep_in(barrier, round);
+}
+
+/* What the first member tells all, before a wait; and what they were told, after it. */
+static inline void tell_all(Barrier *barrier, ptrdiff_t step, int stop)
+{
+    barrier->own[0].stop[step & 1] = stop;
+}
+
+static inline int was_told(const Barrier *barrier, ptrdiff_t step)
+{
+    return barrier->own[0].stop[step & 1];
 }
 
 /* A team of at most `wanted` threads (0: the default) for work of `flops`: one for

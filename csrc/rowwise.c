@@ -39,11 +39,6 @@ static int any_missing(const void *const *arrays, int count)
             return LSTMC_NULL_ARRAY;                                       \
     } while (0)
 
-static size_t size_of(int dtype)
-{
-    return dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
-}
-
 static ptrdiff_t blocks_of(ptrdiff_t rows)
 {
     return (rows + ROW_BLOCK - 1) / ROW_BLOCK;
@@ -82,7 +77,7 @@ static int sum_up(RowJob *job, const void *call, int dtype, int wanted, ptrdiff_
         block = FEWEST_ROWS;
     RowSums sums = {.call = call, .rows = block, .size = size};
     sums.blocks = rows > 0 ? (rows + block - 1) / block : 1;
-    sums.sums = lstmc_take_memory((size_t)(sums.blocks * size) * size_of(dtype));
+    sums.sums = lstmc_take_memory((size_t)(sums.blocks * size) * real_size(dtype));
     *total = sums.sums;
     if (!sums.sums)
         return LSTMC_NO_MEMORY;
@@ -95,7 +90,7 @@ static int sum_up(RowJob *job, const void *call, int dtype, int wanted, ptrdiff_
 /* The next of the total: so many reals. */
 static void copy_out(char **total, void *to, ptrdiff_t count, int dtype)
 {
-    const size_t bytes = (size_t)count * size_of(dtype);
+    const size_t bytes = (size_t)count * real_size(dtype);
     memcpy(to, *total, bytes);
     *total += bytes;
 }
@@ -161,7 +156,7 @@ static int check_causal(const lstmc_causal *c)
 static void keep_past(const lstmc_causal *c, ptrdiff_t sample)
 {
     const ptrdiff_t past = LSTMC_TAPS - 1;
-    const size_t size = size_of(c->dtype);
+    const size_t size = real_size(c->dtype);
     const size_t row = (size_t)c->width * size;
     const ptrdiff_t first = c->offsets[sample];
     for (ptrdiff_t k = 0; k < past; ++k) {

@@ -150,8 +150,7 @@ def test_a_view_keeps_the_memory_of_an_output():
 
 
 POOL = """
-import json
-from lstmc import _core
+import json, lstmc
 from lstmc.layers.layer import fresh
 import numpy as np, resource
 
@@ -174,7 +173,7 @@ for size in range(60, 260, 20):
 several = resident() - start
 use(400)
 beyond = resident() - start
-_core.release_memory()
+lstmc.release_memory()
 print(json.dumps([kept, again, several, beyond, resident() - start]))
 """
 

@@ -159,9 +159,9 @@ static inline int go_on(const Run *run, idx t, double work)
     if (run->members == 1)
         return !atomic_load(&f->poll->stopped);
     if (run->member == 0)
-        f->barrier->stop[t & 1] = atomic_load(&f->poll->stopped);
-    wait_for(f->barrier, run->members);
-    return !f->barrier->stop[t & 1];
+        tell_all(f->barrier, t, atomic_load(&f->poll->stopped));
+    wait_for(f->barrier, run->member, run->members);
+    return !was_told(f->barrier, t);
 }
 
 /* Operations of one step of one sample. */

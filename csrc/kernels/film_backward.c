@@ -151,7 +151,8 @@ static int run_sample(Run run)
     lay_out(&run);
     EACH_OWN_PIECE(&run, s, j)
     load_gradients(&run, piece_of(s, j));
-    wait_for(f->barrier, run.members); /* all know whether to go on */
+    /* All know whether to go on. */
+    wait_for(f->barrier, run.member, run.members);
     for (idx t = run.length - 1; t >= 0; --t) {
         EACH_OWN_PIECE(&run, s, j)
         {

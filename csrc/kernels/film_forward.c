@@ -220,7 +220,8 @@ static int run_sample(Run run)
             clear_line(&run, t, piece.line);
         fill_frame(&run, 0, piece);
     }
-    wait_for(run.film->barrier, run.members); /* for the neighbours' frames */
+    /* For the neighbours' frames. */
+    wait_for(run.film->barrier, run.member, run.members);
     for (idx t = 0; t < run.length; ++t) {
         EACH_OWN_PIECE(&run, s, j)
         {

@@ -242,7 +242,7 @@ static inline void note_time(const Job *job, idx t, idx active)
 /* Everything that the crew of a job wrote before is there for all of it. */
 static inline void wait_for_crew(const Job *job)
 {
-    wait_for(job->barrier, job->share.members);
+    wait_for(job->barrier, job->share.member, job->share.members);
 }
 
 static inline void ask_caller(const Sequence *s, idx rows)
@@ -258,12 +258,12 @@ static inline void tell_crew(const Job *job, idx t, idx rows)
         return;
     if (job->share.calling)
         ask_caller(job->s, rows);
-    job->barrier->stop[t & 1] = is_stopped(job->s);
+    tell_all(job->barrier, t, is_stopped(job->s));
 }
 
 static inline int told_to_stop(const Job *job, idx t)
 {
-    return job->barrier->stop[t & 1];
+    return was_told(job->barrier, t);
 }
 
 /* Rows are shared out among the crew one by one. */

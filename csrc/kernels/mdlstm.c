@@ -194,7 +194,7 @@ static void run_job(const Sweep *s, idx k, Place place, int backward)
     const Job job = make_job(s, k, place, backward);
     if (job.member == 0)
         clear_outside(&job, backward);
-    wait_for(job.barrier, job.members);
+    wait_for(job.barrier, job.member, job.members);
     (backward ? NAME(sweep_backward) : NAME(sweep_forward))(&job);
 }
 

@@ -139,10 +139,10 @@ static inline int go_on(const Job *job, idx t, idx rows)
         if (job->calling)
             ask_after(s->poll, 2.0 * (double)rows *
                                    (double)(s->panels * s->columns * s->k * PANEL));
-        job->barrier->stop[t & 1] = is_halted(s);
+        tell_all(job->barrier, t, is_halted(s));
     }
-    wait_for(job->barrier, job->members);
-    return !job->barrier->stop[t & 1];
+    wait_for(job->barrier, job->member, job->members);
+    return !was_told(job->barrier, t);
 }
 
 #endif

@@ -9,10 +9,14 @@
  * one of A's loads then serves two of them, and loads do not decide. */
 #if defined(__AVX512F__)
 #define ACCUMULATORS (2 * TILE_ROWS * VECS)
-#define MOST_BESIDE 8
 #else
 #define ACCUMULATORS (TILE_ROWS * VECS)
+#endif
 #define MOST_BESIDE 4
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define REGISTERS 32
+#else
+#define REGISTERS 16
 #endif
 
 /* Rows that one pointer reaches with the row size as its index, once and twice. */
@@ -30,6 +34,18 @@ typedef struct {
     const char *ahead; /* what will be wanted next, this much of it for each k */
     idx ahead_step;
 } Tile;
+
+/* A compiler would rather read it again for each of a few rows. */
+ALWAYS_INLINE void load_now(vec *x)
+{
+#if defined(__x86_64__)
+    __asm__("" : "+v"(*x));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(*x));
+#else
+    (void)x;
+#endif
+}
 
 ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const idx a_k,
                         const int fetch)
@@ -55,8 +71,11 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
                 ahead += t->ahead_step;
             }
             vec column[ACCUMULATORS];
-            EACH (j, vecs)
+            EACH (j, vecs) {
                 column[j] = ((const vec *)(b[j / VECS] + place))[j % VECS];
+                if (rows > 1 && (rows + 1) * vecs < REGISTERS)
+                    load_now(column + j);
+            }
             EACH (r, rows) {
                 const vec row = splat(a[r / REACH][r % REACH * a_row]);
                 EACH (j, vecs)

@@ -36,7 +36,11 @@ void test_memory(void);
 void test_errors(void);
 
 void test_machine(void);
-void test_vmath_f32(void);
-void test_vmath_f64(void);
+void test_vmath_baseline_f32(void);
+void test_vmath_baseline_f64(void);
+void test_vmath_avx2_f32(void);
+void test_vmath_avx2_f64(void);
+void test_vmath_avx512_f32(void);
+void test_vmath_avx512_f64(void);
 
 #endif

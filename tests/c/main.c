@@ -69,10 +69,26 @@ static int test_targets(void)
     return failed;
 }
 
+/* Of every target: its code is compiled once for each. */
+static void test_vmath(void)
+{
+    test_vmath_baseline_f32();
+    test_vmath_baseline_f64();
+#if LSTMC_X86
+    if (lstmc_has_target("avx2")) {
+        test_vmath_avx2_f32();
+        test_vmath_avx2_f64();
+    }
+    if (lstmc_has_target("avx512")) {
+        test_vmath_avx512_f32();
+        test_vmath_avx512_f64();
+    }
+#endif
+}
+
 int main(void)
 {
-    test_vmath_f32();
-    test_vmath_f64();
+    test_vmath();
     test_machine();
     return report() | test_targets();
 }
