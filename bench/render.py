@@ -20,8 +20,6 @@ BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
 # Name of a block: its result files, and who renders it.
 BLOCKS = {
     "machine": (["speed"], tables.machine),
-    "cells-machine": (["cells"], tables.machine),
-    "families-machine": (["mdlstm"], tables.machine),
     "footprint": (["footprint"], tables.footprint),
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),

@@ -51,8 +51,8 @@ static inline void restore_mode(FloatMode mode)
  * since a step may take a microsecond, but not for ever: where cores are short, the one
  * that is waited for needs the core, and they sleep.
  *
- * Of a small crew each has a flag, which the others watch: a line then goes from core to
- * core once. More members count who has arrived, and the last one raises a flag. */
+ * Of a small crew each has a flag, which the others watch: a line then goes from core
+ * to core once. More members count who has arrived, and the last one raises a flag. */
 enum { SMALL_CREW = 4 };
 
 typedef struct {

@@ -86,3 +86,17 @@ def test_sums_stay_in_registers(path):
         assert not spilled, f"{name}: {spilled}"
         stores = [i for i in loop if i[1].startswith("vmov") and i[2].endswith(")")]
         assert not stores, f"{name}: {stores}"
+
+
+@needs_objects
+@pytest.mark.parametrize(
+    "path",
+    [p for p in OBJECTS if p.name.startswith("kernels.tile.avx512")],
+    ids=lambda path: path.stem[8:],
+)
+def test_a_panel_is_read_once_for_all_rows(path):
+    # A multiply-add may read memory itself; a second one of the same place reads again.
+    for name, _, sums, _ in product_loops(path):
+        places = [o.rsplit(",", 2)[0] for _, _, o in sums]
+        read = [place for place in places if place.endswith(")")]
+        assert len(read) == len(set(read)), f"{name}: {read}"

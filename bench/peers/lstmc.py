@@ -34,7 +34,7 @@ def build(case, problem, variant):
         return y, None, None, None
 
     def step():
-        return stream.step(problem.X[0]), None, None, None
+        return stream.step(first), None, None, None
 
     def train():
         y, _, tape = layer.record(x, **extras, **options)
@@ -64,7 +64,7 @@ def build(case, problem, variant):
         return train, read
     if shape.T > 1 or shape.directions > 1:
         return infer, read
-    stream = layer.stream(shape.B, threads=threads)
+    stream, first = layer.stream(shape.B, threads=threads), problem.X[0]
     return step, read
 
 

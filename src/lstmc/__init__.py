@@ -6,7 +6,7 @@ Importing it imports NumPy alone; what needs more is loaded when first asked for
 from importlib import import_module
 
 from ._threads import set_num_threads
-from .config import architectures, cells, show_config
+from .config import architectures, cells, release_memory, show_config
 from .images import Images
 from .sequences import Sequences
 
@@ -55,6 +55,7 @@ __all__ = [
     "layers",
     "load",
     "metrics",
+    "release_memory",
     "set_num_threads",
     "show_config",
 ]

@@ -57,6 +57,22 @@ def cells() -> list[dict]:
     return _core.cells()
 
 
+def release_memory() -> None:
+    """Give the memory of large calls that ended back to the system.
+
+    Workspaces and outputs of more than some megabytes wait for the next call that
+    wants as much, up to 256 MB of them, since the system takes its time to clear new
+    memory. A fit releases them at its end; a server may when it goes idle. Arrays that
+    are in use are not touched.
+
+    Examples
+    --------
+    >>> import lstmc
+    >>> lstmc.release_memory()
+    """
+    _core.release_memory()
+
+
 def architectures() -> list[dict]:
     """The layers beside those that the cells make: what each computes.
 

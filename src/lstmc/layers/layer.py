@@ -33,7 +33,7 @@ def fresh(shape, dtype) -> np.ndarray:
     size = prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, _core.Block(size))
+    return np.ndarray(shape, dtype, memoryview(_core.Block(size)))
 
 
 def checked_dtype(dtype) -> np.dtype:
