@@ -5,11 +5,6 @@
 
 #include "dispatch.h"
 
-static size_t size_of(const lstmc_block *b)
-{
-    return b->dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
-}
-
 /* Hands out rows of the scratch, line by line; without any it only counts. */
 typedef struct {
     const lstmc_block *of;
@@ -19,7 +14,9 @@ typedef struct {
 
 static void *take_rows(Rows *rows, ptrdiff_t width)
 {
-    void *out = rows->base ? rows->base + (size_t)rows->used * size_of(rows->of) : NULL;
+    void *out = rows->base
+                    ? rows->base + (size_t)rows->used * real_size(rows->of->dtype)
+                    : NULL;
     rows->used += (rows->of->samples * width + 15) / 16 * 16;
     return out;
 }
@@ -177,7 +174,7 @@ static int step_matrix(const lstmc_block *b, const Parts *p, const void *x, void
                       .h = p->head_normed,
                       .a = p->a,
                       .skip = b->skip,
-                      .z = (const char *)p->up + (size_t)e * size_of(b),
+                      .z = (const char *)p->up + (size_t)e * real_size(b->dtype),
                       .z_row = 2 * e,
                       .y = p->gated}));
     CHECK(map(b, b->down, p->gated, y, e, d));
@@ -189,7 +186,7 @@ static int step_matrix(const lstmc_block *b, const Parts *p, const void *x, void
 static void copy_part(const lstmc_block *b, char *to, ptrdiff_t to_row,
                       const char *from, ptrdiff_t from_row, ptrdiff_t width)
 {
-    const size_t size = size_of(b);
+    const size_t size = real_size(b->dtype);
     for (ptrdiff_t j = 0; j < b->samples; ++j)
         memcpy(to + (size_t)(j * to_row) * size, from + (size_t)(j * from_row) * size,
                (size_t)width * size);
@@ -200,9 +197,9 @@ static void step_heads(const lstmc_block *b, const Parts *p)
     const ptrdiff_t d = b->width, n = d / b->heads;
     char *in = p->head_in;
     for (ptrdiff_t k = 0; k < b->heads; ++k) {
-        const size_t place = (size_t)(k * n) * size_of(b);
+        const size_t place = (size_t)(k * n) * real_size(b->dtype);
         copy_part(b, in, 2 * n, (const char *)p->a + place, d, n);
-        copy_part(b, in + (size_t)n * size_of(b), 2 * n,
+        copy_part(b, in + (size_t)n * real_size(b->dtype), 2 * n,
                   (const char *)p->normed + place, d, n);
         lstmc_stream_step(b->cell[k], in, NULL, p->head_out);
         copy_part(b, (char *)p->h + place, d, p->head_out, n, n);

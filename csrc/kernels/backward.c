@@ -2,8 +2,6 @@
  * then dx; after each window of steps the weight gradient over all its rows at once. */
 #include "job.h"
 
-/* Panels that one product for dh has at least: a tile of one row takes them at once. */
-#define PULLED 4
 /* Steps of a single row that go into one product for dx. */
 #define STEPS_AT_ONCE 64
 
@@ -82,7 +80,8 @@ static void pull_row(const Job *job, int k, idx first, idx last, const real *tap
         .c_panel = size,
         .c_row = PANEL,
     };
-    const idx at_once = max_idx(PULLED, STRETCH / (depth * PANEL * (idx)sizeof(real)));
+    const idx at_once =
+        max_idx(MOST_BESIDE, STRETCH / (depth * PANEL * (idx)sizeof(real)));
     for (idx done = 0; done < last - first; done += at_once) {
         product.panels = min_idx(at_once, last - first - done);
         const idx p = job->odd ? last - done - product.panels : first + done;

@@ -7,8 +7,6 @@
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
-/* Panels that hide the latency of one row's multiply-adds. */
-#define BESIDE 4
 /* Rows up to which W x is computed ahead, reals of it, and steps, a power of two: least
  * and most. */
 #define AHEAD_ROWS 3
@@ -36,7 +34,7 @@ static idx least_at_once(const Plan *plan)
 {
     idx least = 1;
     for (int k = 0; k < plan->readings; ++k)
-        least = max_idx(least, BESIDE / plan->reading[k].count);
+        least = max_idx(least, MOST_BESIDE / plan->reading[k].count);
     return least;
 }
 

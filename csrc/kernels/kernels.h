@@ -26,6 +26,10 @@ typedef struct {
     idx c_panel, c_group, c_row;
 } Product;
 
+/* Panels that a tile of one row takes beside one another, to hide the latency of its
+ * multiply-adds: who cuts a product in parts leaves it so many. */
+#define MOST_BESIDE 4
+
 void NAME(product)(const Product *);
 
 /* A start of zeros for all panels. */

@@ -12,7 +12,6 @@
 #else
 #define ACCUMULATORS (TILE_ROWS * VECS)
 #endif
-#define MOST_BESIDE 4
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define REGISTERS 32
 #else
