@@ -58,6 +58,15 @@ typedef real loose
 #define EACH(j, n) _Pragma("GCC unroll 24") for (int j = 0; j < (n); ++j)
 #endif
 
+/* A loop written out twice; with half the registers its sums would be spilled. */
+#if !defined(__AVX512F__)
+#define TWICE
+#elif defined(__clang__)
+#define TWICE _Pragma("clang loop unroll_count(2)")
+#else
+#define TWICE _Pragma("GCC unroll 2")
+#endif
+
 ALWAYS_INLINE idx panels_of(idx n) { return (n + PANEL - 1) / PANEL; }
 ALWAYS_INLINE idx min_idx(idx j, idx k) { return j < k ? j : k; }
 ALWAYS_INLINE idx max_idx(idx j, idx k) { return j > k ? j : k; }

@@ -33,7 +33,11 @@ def functions(path):
 
 
 def innermost_loops(body):
-    """What stands between a jump back and its target, without a loop inside."""
+    """What stands between a jump back and its target, without a loop inside.
+
+    Loops of products have no way out but their end: where one is, it is a jump from
+    elsewhere into a loop.
+    """
     spans = []
     for address, mnemonic, operands in body:
         target = re.match(r"([0-9a-f]+) <", operands)
@@ -47,7 +51,10 @@ def innermost_loops(body):
             for other in spans
         )
     ]
-    return [[i for i in body if first <= i[0] <= last] for first, last in inner]
+    loops = [[i for i in body if first <= i[0] <= last] for first, last in inner]
+    return [
+        loop for loop in loops if not any(i[1] in ("jmp", "ret") for i in loop[:-1])
+    ]
 
 
 def product_loops(path):
@@ -76,8 +83,9 @@ def test_a_loop_is_found_and_a_spill_is_seen():
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.stem[8:])
 def test_sums_stay_in_registers(path):
     loops = list(product_loops(path))
-    # As many sums in flight as the tile has: 6 rows of 2 vectors, or 12 of 2.
-    most = 24 if "avx512" in path.name else 12
+    # As many sums in flight as there are registers for: 6 rows of 2 vectors; 12 of 2
+    # and 6 of 4 with AVX-512, whose loops are written out twice.
+    most = 2 * 24 if "avx512" in path.name else 12
     assert max(len(sums) for _, _, sums, _ in loops) == most
     for name, loop, _, stack in loops:
         # Offsets of twelve rows do not fit the general registers: those may be there.

@@ -24,6 +24,7 @@ ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int pane
                 ((const vec *)(c + j / VECS * d->c_panel + r * PANEL))[j % VECS];
     for (idx run = 0; run < d->runs; ++run) {
         const real *a = d->a + first + run * d->a_skip, *b = d->b + run * d->b_skip;
+        TWICE
         for (idx k = 0; k < d->run; ++k, a += d->a_k, b += d->b_k) {
             vec column[PANELS * VECS];
             EACH (j, vecs)

@@ -29,23 +29,15 @@ static idx row_size(const Sequence *s)
     return ((x_panels(&s->plan) + places(s) * s->plan.panels) | 1) * PANEL;
 }
 
-/* So many that a tile of few rows has enough panels of a column that stands alone. */
-static idx least_at_once(const Plan *plan)
-{
-    idx least = 1;
-    for (int k = 0; k < plan->readings; ++k)
-        least = max_idx(least, MOST_BESIDE / plan->reading[k].count);
-    return least;
-}
-
-/* All, where the second stage, or P itself, waits for them. */
+/* As many as a tile takes beside one another, and of few rows what fits; or all, where
+ * the second stage, or P itself, waits for them. */
 static idx panels_at_once(const Plan *plan, idx rows)
 {
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
-    const idx most = max_idx(fit, least_at_once(plan));
-    return min_idx(plan->panels, max_idx(1, min_idx(most, BLOCK / max_idx(1, rows))));
+    return min_idx(plan->panels,
+                   max_idx(MOST_BESIDE, min_idx(fit, BLOCK / max_idx(1, rows))));
 }
 
 static idx block_size(const Plan *plan, idx rows)
@@ -258,6 +250,14 @@ Step NAME(forward_step)(const Job *job, idx p, idx panels, idx active, real *a)
     return step;
 }
 
+/* Where h of some panels will go: no processor finds the pattern of the rows of y. */
+static void fetch_output(const Job *job, idx first, idx last, idx active)
+{
+    for (idx r = 0; job->y && r < active; ++r)
+        for (idx p = first; p < last; ++p)
+            __builtin_prefetch(job->y + job->at[r] + p * PANEL, 1, 3);
+}
+
 /* h of some panels into y, while it lies near and the rest of the step goes on. */
 static void copy_output(const Job *job, idx first, idx last, idx active)
 {
@@ -285,6 +285,8 @@ void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
         const idx panels = min_idx(at_once, job->last - job->first - done);
         const idx p = job->odd ? job->last - done - panels : job->first + done;
         real *a = tape ? tape + p * a_panel : job->block;
+        if (!more)
+            fetch_output(job, p, p + panels, active);
         fill_columns(job, p, panels, t, active, a);
         const Step step = NAME(forward_step)(job, p, panels, active, a);
         plan->cell->forward(&step);

@@ -64,6 +64,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
     for (idx run = 0; run < t->runs; ++run) {
         EACH (q, (rows + REACH - 1) / REACH)
             a[q] = t->a + run * t->skip + q * REACH * a_row;
+        TWICE
         for (const idx end = place + t->run * PANEL; place < end; place += PANEL) {
             if (fetch) {
                 __builtin_prefetch(ahead, 0, 2);
@@ -94,6 +95,8 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define BESIDE(rows) \
     (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
 #define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
+/* And the rows that a tile of so many panels has at most. */
+#define HEIGHT(beside) min_idx(TILE_ROWS, ACCUMULATORS / ((beside) * VECS))
 #define OUTER(rows) OUTER_PANELS
 
 /* clang-format off */
@@ -150,43 +153,61 @@ static void wide(const Tile *t, idx rows)
 #define LARGE_PANEL (24 << 10)
 #define LARGE_ROWS (192 << 10)
 
-/* Runs of p that go through all panels before the next ones do. */
-static idx runs_at_once(const Product *p)
+/* Panels beside one another that more than so many rows take, and how deep they are
+ * then at most. With AVX-512 four: 6 rows of them load less than 12 rows of two, 10
+ * times for 24 multiply-adds, not 14, and all four stay in the first cache. */
+#define MANY_ROWS 8
+#if defined(__AVX512F__)
+#define MANY_BESIDE 4
+#define DEPTH 160
+#else
+#define MANY_BESIDE 1
+#define DEPTH (LARGE_PANEL / LINE)
+#endif
+
+/* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
+typedef struct {
+    idx a, b, runs, run;
+} Part;
+
+static idx panels_beside(idx rows, idx left, int is_large)
 {
-    if (p->runs == 1 || p->panels == 1)
-        return p->runs;
-    const idx bytes = max_idx(p->skip, p->rows * p->run) * (idx)sizeof(real);
-    return max_idx(1, min_idx(p->runs, LARGE_ROWS / bytes));
+    idx beside = BESIDE(min_idx(rows, TILE_ROWS));
+    if (rows > MANY_ROWS && !is_large)
+        beside = MANY_BESIDE;
+    while (beside > left)
+        beside /= 2;
+    return beside;
 }
 
-/* One part of the sum, on top of what C has if it is not the first. */
-static void add_runs(const Product *p, idx first_run, idx runs)
+/* On top of what C has if it is not the first. */
+static void add_part(const Product *p, Part part)
 {
-    /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
-    const idx blocks = (p->rows + TILE_ROWS - 1) / TILE_ROWS, depth = runs * p->run;
-    const idx height = blocks == 1 ? p->rows : p->rows / blocks;
-    const idx higher = p->rows - height * blocks;
-    const int is_first = first_run == 0, is_large = depth * LINE > LARGE_PANEL;
+    const idx depth = part.runs * part.run;
+    const int is_first = part.b == 0, is_large = depth * LINE > LARGE_PANEL;
     const real *start = is_first ? p->start : p->c;
     const idx start_panel = is_first ? p->start_panel : p->c_panel;
     const idx start_group = is_first ? p->start_group : p->c_group;
     Tile t; /* not cleared: that takes as long as a short sum */
     t.a_row = p->a_row;
-    t.runs = runs, t.run = p->run, t.skip = p->skip;
+    t.runs = part.runs, t.run = part.run, t.skip = p->skip;
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
-    idx beside = blocks == 1 ? BESIDE(p->rows) : BESIDE(TILE_ROWS), g = 0, q = 0;
-    for (idx left = p->groups * p->panels; left > 0; left -= beside) {
-        while (beside > left)
-            beside /= 2;
+    idx g = 0, q = 0;
+    for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
+        beside = panels_beside(p->rows, left, is_large);
         for (idx j = 0; j < beside; ++j) {
-            t.b[j] =
-                p->b + g * p->b_group + q * p->b_panel + first_run * p->run * PANEL;
+            t.b[j] = p->b + g * p->b_group + q * p->b_panel + part.b;
             t.start[j] = start + g * start_group + q * start_panel;
             t.c[j] = p->c + g * p->c_group + q * p->c_panel;
             if (++q == p->panels)
                 q = 0, ++g;
         }
-        t.a = p->a + first_run * p->skip;
+        /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
+        const idx most = beside == 4 ? HEIGHT(4) : beside == 2 ? HEIGHT(2) : HEIGHT(1);
+        const idx blocks = p->rows <= most ? 1 : (p->rows + most - 1) / most;
+        const idx height = blocks == 1 ? p->rows : p->rows / blocks;
+        const idx higher = p->rows - height * blocks;
+        t.a = p->a + part.a;
         t.ahead = (const char *)(t.b[beside - 1] + p->b_panel);
         t.ahead_step = is_large ? min_idx(LINE, LINE * beside / blocks) : 0;
         for (idx block = 0; block < blocks; ++block) {
@@ -207,11 +228,36 @@ static void add_runs(const Product *p, idx first_run, idx runs)
     }
 }
 
+/* Runs that go through all panels before the next ones do. */
+static idx runs_at_once(const Product *p)
+{
+    if (p->runs == 1 || p->panels == 1)
+        return p->runs;
+    const idx bytes = max_idx(p->skip, p->rows * p->run) * (idx)sizeof(real);
+    return max_idx(1, min_idx(p->runs, LARGE_ROWS / bytes));
+}
+
+/* Parts of a run that do. */
+static idx parts_at_once(const Product *p)
+{
+    const int is_large = p->run * LINE > LARGE_PANEL;
+    return p->runs > 1 || p->rows <= MANY_ROWS || is_large ? 1 : p->run / DEPTH + 1;
+}
+
 void NAME(product)(const Product *p)
 {
-    const idx at_once = p->rows > 0 ? runs_at_once(p) : 1;
-    for (idx run = 0; p->rows > 0 && run < p->runs; run += at_once)
-        add_runs(p, run, min_idx(at_once, p->runs - run));
+    if (p->rows == 0)
+        return;
+    const idx at_once = runs_at_once(p), parts = parts_at_once(p);
+    for (idx run = 0; run < p->runs; run += at_once)
+        for (idx k = 0; k < parts; ++k) {
+            const idx first = k == 0 ? 0 : p->run * k / parts;
+            const idx last = k + 1 == parts ? p->run : p->run * (k + 1) / parts;
+            add_part(p, (Part){.a = run * p->skip + first,
+                               .b = (run * p->run + first) * PANEL,
+                               .runs = min_idx(at_once, p->runs - run),
+                               .run = last - first});
+        }
 }
 
 static void outer(const Tile *t, idx rows)
