@@ -9,7 +9,8 @@
 #define OWN_ROWS (8 * TILE_ROWS)
 
 /* The sums of one thread's: rows `first` on of the weights of panel q, and of the next
- * one if there is one, that one line of taps has, or one tap if its taps are apart. */
+ * ones that are taken with it, that one line of taps has, or one tap if its taps are
+ * apart. */
 typedef struct {
     idx q, panels, group, line, tap, first, rows;
 } Share;
@@ -19,11 +20,18 @@ static idx rows_together(const Way *way)
     return (way->taps.apart[X] == 1 ? way->taps.count[X] : 1) * way->inputs;
 }
 
+/* Panels that are taken together, unless there were too few shares for the team. */
+static idx together(const Way *way)
+{
+    return panels_of(way->outputs) < 2 * DEEP_PANELS ? (DEEP_PANELS + 1) / 2
+                                                     : DEEP_PANELS;
+}
+
 static idx shares_of(const Way *way)
 {
     const idx rows = rows_together(way);
-    return (panels_of(way->outputs) + 1) / 2 * (depth_of(way) / rows) *
-           ((rows + OWN_ROWS - 1) / OWN_ROWS);
+    return (panels_of(way->outputs) + together(way) - 1) / together(way) *
+           (depth_of(way) / rows) * ((rows + OWN_ROWS - 1) / OWN_ROWS);
 }
 
 static Share share_of(const Way *way, idx k)
@@ -31,9 +39,9 @@ static Share share_of(const Way *way, idx k)
     const idx rows = rows_together(way), pieces = (rows + OWN_ROWS - 1) / OWN_ROWS;
     const idx groups = depth_of(way) / rows, group = k / pieces % groups;
     const idx each = groups / lines_of(&way->taps);
-    const idx q = k / pieces / groups * 2;
+    const idx q = k / pieces / groups * together(way);
     Share share = {.q = q,
-                   .panels = min_idx(2, panels_of(way->outputs) - q),
+                   .panels = min_idx(together(way), panels_of(way->outputs) - q),
                    .group = group,
                    .line = group / each,
                    .tap = group % each};
@@ -93,15 +101,16 @@ static void add_strips(const Images *s, const real *dy, idx first, idx count)
         part_panels(dy + first_pixel(strip) * way->outputs, strip->count, way->outputs,
                     s->dy + k * panels * s->longest * PANEL, strip->count * PANEL);
     }
-#pragma omp for schedule(static)
-    for (idx k = 0; k < shares + panels; ++k) {
+#pragma omp for schedule(static) nowait
+    for (idx k = 0; k < shares; ++k) {
         const Share share = share_of(way, k);
         for (idx place = 0; place < count; ++place)
-            if (k < shares)
-                add_share(s, &share, s->strip + first + place, place);
-            else
-                add_bias(s, k - shares, s->strip + first + place, place);
+            add_share(s, &share, s->strip + first + place, place);
     }
+#pragma omp for schedule(static)
+    for (idx q = 0; q < panels; ++q)
+        for (idx place = 0; place < count; ++place)
+            add_bias(s, q, s->strip + first + place, place);
 }
 
 void NAME(conv_gradient)(const Images *s, const real *dy, real *weights, real *bias)

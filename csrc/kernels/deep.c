@@ -5,13 +5,12 @@
 #include "cases.h"
 #include "conv.h"
 
-/* As in tile.c: a second panel, where registers hold its sums, too. */
+/* As in tile.c: of 32 registers 24 are sums. */
 #if defined(__AVX512F__)
-#define PANELS 2
+#define ACCUMULATORS (2 * TILE_ROWS * VECS)
 #else
-#define PANELS 1
+#define ACCUMULATORS (TILE_ROWS * VECS)
 #endif
-#define ACCUMULATORS (PANELS * TILE_ROWS * VECS)
 
 ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int panels)
 {
@@ -26,7 +25,7 @@ ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int pane
         const real *a = d->a + first + run * d->a_skip, *b = d->b + run * d->b_skip;
         TWICE
         for (idx k = 0; k < d->run; ++k, a += d->a_k, b += d->b_k) {
-            vec column[PANELS * VECS];
+            vec column[DEEP_PANELS * VECS];
             EACH (j, vecs)
                 column[j] = ((const vec *)(b + j / VECS * d->b_panel))[j % VECS];
             EACH (r, rows) {
@@ -42,7 +41,9 @@ ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int pane
                 acc[r * vecs + j];
 }
 
-#define BESIDE(rows) PANELS
+#define FITS(rows, panels) ((rows) * (panels) * VECS <= ACCUMULATORS ? (panels) : 1)
+#define PAIR(rows) FITS(rows, 2)
+#define QUAD(rows) FITS(rows, 4)
 
 /* clang-format off */
 #define CASE(rows, panels) case rows: tile(d, first, rows, panels); break;
@@ -55,25 +56,35 @@ static void one(const Deep *d, idx first, idx rows)
     }
 }
 
-static void beside(const Deep *d, idx first, idx rows)
+static void pair(const Deep *d, idx first, idx rows)
 {
     switch (rows) {
-        CASES(BESIDE)
+        CASES(PAIR)
+    }
+}
+
+static void quad(const Deep *d, idx first, idx rows)
+{
+    switch (rows) {
+        CASES(QUAD)
     }
 }
 
 void NAME(deep_product)(const Deep *d)
 {
-    /* Blocks of nearly the same height, as in tile.c. */
-    const idx blocks = (d->rows + TILE_ROWS - 1) / TILE_ROWS;
     Deep own = *d;
-    for (idx p = 0; p < d->panels; p += PANELS) {
+    for (idx p = 0, beside = DEEP_PANELS; p < d->panels; p += beside) {
+        while (beside > d->panels - p)
+            beside /= 2;
         own.b = d->b + p * d->b_panel;
         own.c = d->c + p * d->c_panel;
+        /* Blocks of nearly the same height, as in tile.c. */
+        const idx most = beside == 4 ? TILE_ROWS / 2 : TILE_ROWS;
+        const idx blocks = (d->rows + most - 1) / most;
         for (idx block = 0; block < blocks; ++block) {
             const idx first = d->rows * block / blocks;
             const idx rows = d->rows * (block + 1) / blocks - first;
-            (d->panels - p < PANELS ? one : beside)(&own, first, rows);
+            (beside == 1 ? one : beside == 2 ? pair : quad)(&own, first, rows);
         }
     }
 }

@@ -9,8 +9,8 @@
 /* Rows of weights that are one thread's, in tiles. */
 #define OWN_ROWS (8 * TILE_ROWS)
 
-/* Rows of the weights of two columns of a panel, or of its last one, of one line of
- * taps, or of one tap if they are apart. */
+/* Rows of the weights of some columns of a panel, of one line of taps, or of one tap if
+ * they are apart. */
 typedef struct {
     idx panel, column, columns, z, y, x, first, rows;
     real *to;
@@ -31,11 +31,21 @@ static idx pieces_of(const Screen *s)
     return (rows_together(s) + OWN_ROWS - 1) / OWN_ROWS;
 }
 
-static idx pairs_of(const Screen *s) { return (s->columns + 1) / 2; }
+/* Columns that a sum has, unless there were too few sums for the team. */
+static idx together(const Screen *s)
+{
+    const idx rows = s->panels * (s->depth / rows_together(s)) * pieces_of(s);
+    return rows < 4 * team_size() ? (DEEP_PANELS + 1) / 2 : DEEP_PANELS;
+}
+
+static idx groups_of(const Screen *s)
+{
+    return (s->columns + together(s) - 1) / together(s);
+}
 
 static idx sums_of(const Screen *s)
 {
-    return s->panels * pairs_of(s) * (s->depth / rows_together(s)) * pieces_of(s);
+    return s->panels * groups_of(s) * (s->depth / rows_together(s)) * pieces_of(s);
 }
 
 static Sum sum_of(const Film *f, idx k)
@@ -43,11 +53,11 @@ static Sum sum_of(const Film *f, idx k)
     const Screen *s = &f->screen;
     const idx rows = rows_together(s), groups = s->depth / rows, pieces = pieces_of(s);
     const idx piece = k % pieces, group = k / pieces % groups;
-    const idx pair = k / pieces / groups, column = pair % pairs_of(s) * 2;
+    const idx place = k / pieces / groups, column = place % groups_of(s) * together(s);
     const idx along = s->taps.apart[X] == 1 ? 1 : s->taps.count[X];
-    Sum sum = {.panel = pair / pairs_of(s),
+    Sum sum = {.panel = place / groups_of(s),
                .column = column,
-               .columns = min_idx(2, s->columns - column),
+               .columns = min_idx(together(s), s->columns - column),
                .z = group / along / s->taps.count[Y],
                .y = group / along % s->taps.count[Y],
                .x = group % along,
@@ -109,20 +119,21 @@ static void add_bias(const Film *f, idx k, const real *step, Block block)
         ((vec *)(f->d_bias + k * PANEL))[j] = sum[j];
 }
 
-/* A block's share in the sums first .. last: those of weights, then those of biases. */
-static void add_block(const Film *f, const real *step, Block block, idx first, idx last)
+/* A block's share in the thread's sums, those of weights and those of biases. */
+static void add_block(const Film *f, const real *step, Block block)
 {
-    const idx sums = sums_of(&f->screen);
-    for (idx k = first; k < last; ++k)
-        if (k < sums) {
-            const Sum sum = sum_of(f, k);
-            add_sum(&f->screen, &sum, step, block);
-        } else {
-            add_bias(f, k - sums, step, block);
-        }
+    const Screen *s = &f->screen;
+    const idx thread = own_thread(), team = team_size();
+    const idx sums = sums_of(s), biases = s->panels * s->columns;
+    for (idx k = sums * thread / team; k < sums * (thread + 1) / team; ++k) {
+        const Sum sum = sum_of(f, k);
+        add_sum(s, &sum, step, block);
+    }
+    for (idx k = biases * thread / team; k < biases * (thread + 1) / team; ++k)
+        add_bias(f, k, step, block);
 }
 
-static void add_step(const Film *f, const real *step, idx first, idx last)
+static void add_step(const Film *f, const real *step)
 {
     const Screen *s = &f->screen;
     const idx lines = max_idx(1, BLOCK_PIXELS / s->width);
@@ -134,15 +145,14 @@ static void add_step(const Film *f, const real *step, idx first, idx last)
                                      .lines = min_idx(lines, s->size[Y] - y),
                                      .x = x,
                                      .count = min_idx(BLOCK_PIXELS, s->width - x)};
-                add_block(f, step, block, first, last);
+                add_block(f, step, block);
             }
 }
 
 void NAME(film_gradient)(const Film *f, const lstmc_film *call)
 {
     const Screen *s = &f->screen;
-    const idx columns = s->panels * s->columns, all = sums_of(s) + columns;
-    const int thread = own_thread(), team = team_size();
+    const idx columns = s->panels * s->columns;
 #pragma omp for schedule(static)
     for (idx k = 0; k < columns; ++k) {
         memset(f->gradient + k * s->depth * PANEL, 0,
@@ -150,10 +160,9 @@ void NAME(film_gradient)(const Film *f, const lstmc_film *call)
         memset(f->d_bias + k * PANEL, 0, (size_t)PANEL * sizeof(real));
     }
     for (idx t = 0; t < f->steps && !atomic_load(&f->poll->stopped); ++t) {
-        add_step(f, f->tape + t * s->step, all * thread / team,
-                 all * (thread + 1) / team);
-        if (thread == 0)
-            ask_after(f->poll, step_operations(s) / team);
+        add_step(f, f->tape + t * s->step);
+        if (own_thread() == 0)
+            ask_after(f->poll, step_operations(s) / team_size());
     }
 #pragma omp barrier
     NAME(unpack_film)(f, call);

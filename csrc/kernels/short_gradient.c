@@ -25,22 +25,25 @@ static void turn_gradient(const Short *s, const Piece *piece, const real *dy, id
     }
 }
 
-/* Rows of dV of one point and panel. */
+/* Rows of dV of one point and some panels. */
 static void add_share(const Short *s, idx k, idx pieces, idx count)
 {
-    const idx inputs = s->way.inputs, group = k / pieces, part = k % pieces;
-    const idx first = inputs * part / pieces;
-    const idx panels = s->way.outputs / PANEL, i = group / panels;
+    const idx inputs = s->way.inputs, panels = s->way.outputs / PANEL;
+    const idx groups = (panels + DEEP_PANELS - 1) / DEEP_PANELS;
+    const idx first = inputs * (k % pieces) / pieces;
+    const idx q = k / pieces % groups * DEEP_PANELS, i = k / pieces / groups;
     NAME(deep_product)(&(Deep){
         .a = s->turned + i * WINDOW * inputs + first,
         .a_k = inputs,
-        .b = s->dy + group * WINDOW * PANEL,
+        .b = s->dy + (i * panels + q) * WINDOW * PANEL,
         .b_k = PANEL,
+        .b_panel = WINDOW * PANEL,
         .runs = 1,
         .run = count,
-        .rows = inputs * (part + 1) / pieces - first,
-        .panels = 1,
-        .c = s->gradient + (group * inputs + first) * PANEL,
+        .rows = inputs * (k % pieces + 1) / pieces - first,
+        .panels = min_idx(DEEP_PANELS, panels - q),
+        .c = s->gradient + ((i * panels + q) * inputs + first) * PANEL,
+        .c_panel = inputs * PANEL,
     });
 }
 
@@ -57,7 +60,7 @@ static void run_gradient(const Short *s, const real *dy)
 {
     const idx inputs = s->way.inputs, panels = s->way.outputs / PANEL;
     const idx pieces = (inputs + OWN_ROWS - 1) / OWN_ROWS;
-    const idx shares = POINTS * panels * pieces;
+    const idx shares = POINTS * ((panels + DEEP_PANELS - 1) / DEEP_PANELS) * pieces;
     for (idx first = 0; first < s->pieces && !is_told(s); first += WINDOW) {
         const idx count = min_idx(WINDOW, s->pieces - first);
 #pragma omp for schedule(static)
@@ -66,12 +69,12 @@ static void run_gradient(const Short *s, const real *dy)
                         WINDOW * inputs);
             turn_gradient(s, s->piece + first + k, dy, k);
         }
+#pragma omp for schedule(static) nowait
+        for (idx k = 0; k < shares; ++k)
+            add_share(s, k, pieces, count);
 #pragma omp for schedule(static)
-        for (idx k = 0; k < shares + panels; ++k)
-            if (k < shares)
-                add_share(s, k, pieces, count);
-            else
-                add_bias(s, k - shares, count);
+        for (idx k = 0; k < panels; ++k)
+            add_bias(s, k, count);
         tell_work(s, work_of(&s->way) * (double)count / s->threads);
 #pragma omp barrier
     }

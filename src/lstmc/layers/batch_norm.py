@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import _core
-from .layer import aligned, checked_dtype
+from .layer import aligned, checked_dtype, fresh
 from .steps import StepLayer
 
 ACTIVATIONS = ("identity", "relu")
@@ -145,7 +145,7 @@ class BatchNorm(StepLayer):
 
     def _normalize(self, x, affine, threads):
         mean, scale, bias, _ = affine
-        y = np.empty(x.values.shape, self.dtype)
+        y = fresh(x.values.shape, self.dtype)
         relu = self.activation == "relu"
         _core.batch_normalize(x.values, mean, scale, bias, relu, y, threads)
         return y
@@ -185,7 +185,7 @@ class BatchNorm(StepLayer):
         d_scale, d_bias = np.empty((2, n))
         dx = None
         if input_gradient:
-            dx = np.empty_like(dy) if into is None else into
+            dx = fresh(dy.shape, dy.dtype) if into is None else into
         relu = self.activation == "relu"
         _core.batch_normalize_back(
             x, mean, scale, bias, relu, precision, dy, dx, d_scale, d_bias, threads

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core
 from ..sequences import Sequences, as_sequences
 from .forms import in_form_of
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 
 
 @dataclass
@@ -178,7 +178,7 @@ class Conv1D(Layer):
 
     def apply(self, x, *, threads=0):
         """Return the outputs (sum T, output_size) of the `Sequences` ``x``."""
-        y = np.empty((len(x.values), self.output_size), self.dtype)
+        y = fresh((len(x.values), self.output_size), self.dtype)
         _core.conv_forward(
             _lines(x), x.values, self.weights[: self._end], self.weights[self._end :],
             y, (self.kernel_size,), (self.dilation,), threads,
@@ -192,7 +192,7 @@ class Conv1D(Layer):
     def pull(self, tape, dy, gradient, *, input_gradient=True, threads=0):
         """Overwrite ``gradient``, laid out like ``weights``; return dx or None."""
         x = tape.x
-        dx = np.empty(x.values.shape, self.dtype) if input_gradient else None
+        dx = fresh(x.values.shape, self.dtype) if input_gradient else None
         _core.conv_backward(
             _lines(x), x.values, self.weights[: self._end], dy, dx,
             gradient[: self._end], gradient[self._end :], (self.kernel_size,),

@@ -7,7 +7,7 @@ import numpy as np
 from .. import _core
 from ..sequences import as_sequences
 from .forms import in_form_of
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 
 
 class GlobalAveragePooling(Layer):
@@ -120,6 +120,6 @@ class GlobalAveragePooling(Layer):
         """Return the gradient (sum T, input_size) of the steps, or None."""
         if not input_gradient:
             return None
-        dx = np.empty((tape[-1], self.input_size), self.dtype)
+        dx = fresh((int(tape[-1]), self.input_size), self.dtype)
         _core.pool_back(tape, dy, dx, threads)
         return dx
