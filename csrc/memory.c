@@ -15,10 +15,10 @@
 /* Bytes from which on a block waits, and at most of all that do; the C library itself
  * keeps smaller ones. Pages of 2 MB cost a walk through far fewer tables. */
 #define LEAST ((size_t)4 << 20)
-#define MOST ((size_t)256 << 20)
+#define MOST ((size_t)512 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-enum { SLOTS = 4 };
+enum { SLOTS = 16 };
 
 typedef struct {
     size_t bytes; /* behind this header */

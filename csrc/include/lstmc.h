@@ -291,7 +291,7 @@ LSTMC_API int lstmc_threads(int wanted); /* the team of a large call */
 LSTMC_API int lstmc_has_openmp(void);
 
 /* Where workspaces come from: memory aligned to LSTMC_ALIGNMENT, NULL if there is none.
- * Large blocks that were given wait for whoever takes next, up to 256 MB of them, until
+ * Large blocks that were given wait for whoever takes next, up to 512 MB of them, until
  * they are released. */
 LSTMC_API void *lstmc_take_memory(size_t bytes);
 LSTMC_API void lstmc_give_memory(void *memory);

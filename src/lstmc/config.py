@@ -61,7 +61,7 @@ def release_memory() -> None:
     """Give the memory of large calls that ended back to the system.
 
     Workspaces and outputs of more than some megabytes wait for the next call that
-    wants as much, up to 256 MB of them, since the system takes its time to clear new
+    wants as much, up to 512 MB of them, since the system takes its time to clear new
     memory. A fit releases them at its end; a server may when it goes idle. Arrays that
     are in use are not touched.
 
