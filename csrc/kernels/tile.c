@@ -139,6 +139,15 @@ static void pair(const Tile *t, idx rows)
     }
 }
 
+static void wide_fetching(const Tile *t, idx rows)
+{
+    const idx a_k = 1;
+    const int fetch = 1;
+    switch (rows) {
+        CASES(BESIDE)
+    }
+}
+
 static void wide(const Tile *t, idx rows)
 {
     const idx a_k = 1;
@@ -244,10 +253,70 @@ static idx parts_at_once(const Product *p)
     return p->runs > 1 || p->rows <= MANY_ROWS || is_large ? 1 : p->run / DEPTH + 1;
 }
 
+/* Panels of many runs that come from behind the second cache, for rows enough: as many
+ * as many rows take, a few runs at a time, while each block fetches some of what one of
+ * the panels has next. */
+#define FAR_PANEL (96 << 10)
+
+static int is_far(const Product *p)
+{
+    return MANY_BESIDE > 1 && p->rows > (MANY_BESIDE - 1) * HEIGHT(MANY_BESIDE) &&
+           p->groups == 1 && p->panels % MANY_BESIDE == 0 && p->runs > 1 &&
+           p->runs * p->run * LINE > FAR_PANEL;
+}
+
+static void add_far_runs(const Product *p, idx q, idx run, idx runs)
+{
+    const idx blocks = (p->rows + HEIGHT(MANY_BESIDE) - 1) / HEIGHT(MANY_BESIDE);
+    const idx height = p->rows / blocks, higher = p->rows % blocks;
+    const idx depth = runs * p->run;
+    Tile t = {.a = p->a + run * p->skip,
+              .a_row = p->a_row,
+              .runs = runs,
+              .run = p->run,
+              .skip = p->skip,
+              .start_row = run ? p->c_row : p->start_row,
+              .c_row = p->c_row};
+    for (idx j = 0; j < MANY_BESIDE; ++j) {
+        t.b[j] = p->b + (q + j) * p->b_panel + run * p->run * PANEL;
+        t.c[j] = p->c + (q + j) * p->c_panel;
+        t.start[j] = run ? t.c[j] : p->start + (q + j) * p->start_panel;
+    }
+    /* Behind the last runs of a panel: the first of the next ones. */
+    const idx next =
+        run + runs < p->runs ? depth : MANY_BESIDE * p->b_panel / PANEL - run * p->run;
+    for (idx block = 0; block < blocks; ++block) {
+        const idx rows = height + (block < higher), j = block * MANY_BESIDE / blocks;
+        const idx first = (j * blocks + MANY_BESIDE - 1) / MANY_BESIDE;
+        const idx last = ((j + 1) * blocks + MANY_BESIDE - 1) / MANY_BESIDE;
+        t.ahead_step = (LINE + last - first - 1) / (last - first);
+        t.ahead = (const char *)(t.b[j] + next * PANEL) +
+                  (block - first) * depth * t.ahead_step;
+        wide_fetching(&t, rows);
+        t.a += rows * t.a_row;
+        for (idx k = 0; k < MANY_BESIDE; ++k) {
+            t.start[k] += rows * t.start_row;
+            t.c[k] += rows * t.c_row;
+        }
+    }
+}
+
+static void add_far(const Product *p)
+{
+    const idx at_once = max_idx(1, DEPTH / p->run);
+    for (idx q = 0; q < p->panels; q += MANY_BESIDE)
+        for (idx run = 0; run < p->runs; run += at_once)
+            add_far_runs(p, q, run, min_idx(at_once, p->runs - run));
+}
+
 void NAME(product)(const Product *p)
 {
     if (p->rows == 0)
         return;
+    if (is_far(p)) {
+        add_far(p);
+        return;
+    }
     const idx at_once = runs_at_once(p), parts = parts_at_once(p);
     for (idx run = 0; run < p->runs; run += at_once)
         for (idx k = 0; k < parts; ++k) {

@@ -36,11 +36,16 @@ void test_memory(void);
 void test_errors(void);
 
 void test_machine(void);
-void test_vmath_baseline_f32(void);
-void test_vmath_baseline_f64(void);
-void test_vmath_avx2_f32(void);
-void test_vmath_avx2_f64(void);
-void test_vmath_avx512_f32(void);
-void test_vmath_avx512_f64(void);
+
+/* Compiled once for each target and dtype. */
+#define OF_EACH_TARGET(test)        \
+    void test##_baseline_f32(void); \
+    void test##_baseline_f64(void); \
+    void test##_avx2_f32(void);     \
+    void test##_avx2_f64(void);     \
+    void test##_avx512_f32(void);   \
+    void test##_avx512_f64(void);
+OF_EACH_TARGET(test_vmath)
+OF_EACH_TARGET(test_product)
 
 #endif

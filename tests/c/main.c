@@ -69,26 +69,33 @@ static int test_targets(void)
     return failed;
 }
 
-/* Of every target: its code is compiled once for each. */
-static void test_vmath(void)
-{
-    test_vmath_baseline_f32();
-    test_vmath_baseline_f64();
+/* What is compiled once for each target that this machine has. */
 #if LSTMC_X86
-    if (lstmc_has_target("avx2")) {
-        test_vmath_avx2_f32();
-        test_vmath_avx2_f64();
-    }
-    if (lstmc_has_target("avx512")) {
-        test_vmath_avx512_f32();
-        test_vmath_avx512_f64();
-    }
+#define TEST_EACH(test)                   \
+    do {                                  \
+        test##_baseline_f32();            \
+        test##_baseline_f64();            \
+        if (lstmc_has_target("avx2")) {   \
+            test##_avx2_f32();            \
+            test##_avx2_f64();            \
+        }                                 \
+        if (lstmc_has_target("avx512")) { \
+            test##_avx512_f32();          \
+            test##_avx512_f64();          \
+        }                                 \
+    } while (0)
+#else
+#define TEST_EACH(test)        \
+    do {                       \
+        test##_baseline_f32(); \
+        test##_baseline_f64(); \
+    } while (0)
 #endif
-}
 
 int main(void)
 {
-    test_vmath();
+    TEST_EACH(test_vmath);
+    TEST_EACH(test_product);
     test_machine();
     return report() | test_targets();
 }

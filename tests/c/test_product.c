@@ -1,0 +1,131 @@
+/* test_product.c - the products of the tile: sums that are right, and whose bits depend
+ * on nothing that stands beside them.
+ *
+ * Compiled once per target and dtype, as kernels are. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "kernels/kernels.h"
+
+#include "check.h"
+#include "problem.h"
+
+#if LSTMC_F64
+#define EPSILON DBL_EPSILON
+#else
+#define EPSILON FLT_EPSILON
+#endif
+
+#define TEXT_(name) #name
+#define TEXT(name) TEXT_(name)
+#define SELF TEXT(NAME(product))
+
+static real *numbers(idx count)
+{
+    real *x = aligned_alloc(LINE, (size_t)(panels_of(count) * LINE));
+    for (idx k = 0; k < count; ++k)
+        x[k] = (real)uniform();
+    return x;
+}
+
+/* A row's product with a panel, as no tile of more has it. */
+static void multiply_alone(const Product *p, idx row, idx group, idx panel, real *out)
+{
+    NAME(product)(&(Product){
+        .rows = 1,
+        .panels = 1,
+        .groups = 1,
+        .a = p->a + row * p->a_row,
+        .runs = p->runs,
+        .run = p->run,
+        .skip = p->skip,
+        .b = p->b + group * p->b_group + panel * p->b_panel,
+        .start = p->start + group * p->start_group + panel * p->start_panel +
+                 row * p->start_row,
+        .c = out,
+    });
+}
+
+static void check_alone(const Product *p, idx row, idx group, idx panel,
+                        const real *got)
+{
+    const real *a = p->a + row * p->a_row;
+    const real *b = p->b + group * p->b_group + panel * p->b_panel;
+    const real *start =
+        p->start + group * p->start_group + panel * p->start_panel + row * p->start_row;
+    int same = 1, right = 1;
+    real alone[LINE / sizeof(real)] __attribute__((aligned(LINE)));
+    multiply_alone(p, row, group, panel, alone);
+    for (idx j = 0; j < PANEL; ++j) {
+        double sum = start[j], size = fabs(sum);
+        for (idx k = 0; k < p->runs * p->run; ++k) {
+            const double term =
+                (double)a[k / p->run * p->skip + k % p->run] * b[k * PANEL + j];
+            sum += term;
+            size += fabs(term);
+        }
+        /* A rounding for each term, each of at most the sum of all sizes. */
+        right &= fabs(got[j] - sum) <= (double)(p->runs * p->run) * EPSILON * size;
+        same &= got[j] == alone[j];
+    }
+    CHECK_SAY(right, "row %td, group %td, panel %td: not the sum", row, group, panel);
+    CHECK_SAY(same, "row %td, group %td, panel %td: not what it is alone", row, group,
+              panel);
+}
+
+/* Runs of A are 3 reals apart, and so are rows. */
+static void check_product(idx rows, idx panels, idx groups, idx runs, idx run)
+{
+    about("%s: %td rows, %td groups of %td panels, %td runs of %td", SELF, rows, groups,
+          panels, runs, run);
+    const idx depth = runs * run, a_row = runs * (run + 3), all = groups * panels;
+    real *a = numbers(rows * a_row), *b = numbers(all * depth * PANEL);
+    real *start = numbers(all * PANEL), *c = numbers(all * rows * PANEL);
+    const Product product = {
+        .rows = rows,
+        .panels = panels,
+        .groups = groups,
+        .a = a,
+        .a_row = a_row,
+        .runs = runs,
+        .run = run,
+        .skip = run + 3,
+        .b = b,
+        .b_panel = depth * PANEL,
+        .b_group = panels * depth * PANEL,
+        .start = start,
+        .start_panel = PANEL,
+        .start_group = panels * PANEL,
+        .c = c,
+        .c_panel = rows * PANEL,
+        .c_group = panels * rows * PANEL,
+        .c_row = PANEL,
+    };
+    NAME(product)(&product);
+    for (idx k = 0; k < all; ++k)
+        for (idx r = 0; r < rows; ++r)
+            check_alone(&product, r, k / panels, k % panels,
+                        c + (k * rows + r) * PANEL);
+    free(a);
+    free(b);
+    free(start);
+    free(c);
+}
+
+/* Every height of a block and every number beside; then sums that are cut in parts, and
+ * panels that are fetched ahead. */
+void NAME(test_product)(void)
+{
+    static const idx deep[][2] = {{1, 160}, {1, 161}, {1, 500}, {5, 100}, {30, 64}};
+    for (idx rows = 1; rows <= 2 * TILE_ROWS + 1; ++rows)
+        for (idx panels = 1; panels <= 5; ++panels)
+            for (idx groups = 1; groups <= 2; ++groups) {
+                check_product(rows, panels, groups, 1, 7);
+                check_product(rows, panels, groups, 3, 2);
+            }
+    for (size_t k = 0; k < sizeof deep / sizeof *deep; ++k)
+        for (idx rows = 5; rows <= 40; rows += 7)
+            for (idx panels = 2; panels <= 8; panels *= 2)
+                check_product(rows, panels, 1, deep[k][0], deep[k][1]);
+}
