@@ -12,7 +12,8 @@
 #include "lstmc_highway.h"
 
 #define SLAB 64 /* rows that go through a panel at once: their a stays near */
-#define GROUP_BYTES (256 << 10) /* of x of the rows of a group */
+#define GROUP_BYTES (512 << 10) /* of x of the rows of a group */
+#define TOGETHER 2 /* panels that are packed and gone through at once */
 #define UNITS \
     96 /* whose weights' gradient is one thread's; whole tiles of any height */
 

@@ -58,8 +58,9 @@ Stack NAME(lay_out_stack)(const lstmc_highway *call, int given, int threads,
     Stack s = describe(call, given);
     cut_rows(&s, threads);
     s.poll = take(arena, 1, sizeof(Poll));
-    const idx packed = s.columns * (s.width + 1) * PANEL, near = s.slots * SLAB * PANEL;
-    const idx gradient = (s.panels * UNITS + CHUNK) * PANEL + CHUNK * UNITS;
+    const idx packed = TOGETHER * s.columns * (s.width + 1) * PANEL;
+    const idx near = TOGETHER * s.slots * SLAB * PANEL;
+    const idx gradient = (s.panels * UNITS + TOGETHER * CHUNK) * PANEL + CHUNK * UNITS;
     const idx rows = s.group_rows * s.x_row;
     s.scratch_size =
         backward ? max_idx(packed + rows, gradient) : packed + near + 2 * rows;
@@ -93,7 +94,9 @@ static void pack_units(const real *w, idx n, idx units, real *to)
     }
 }
 
-/* Panel p of a layer: (columns, PANEL) biases, then (columns, n, PANEL) weights. */
+/* Reals of a packed panel: (columns, PANEL) biases and (columns, n, PANEL) weights. */
+static idx packed_panel(const Stack *s) { return s->columns * (s->n + 1) * PANEL; }
+
 static void pack_panel(const Stack *s, int layer, idx p, real *packed)
 {
     const idx n = s->n, units = min_idx(PANEL, n - p * PANEL);
@@ -156,25 +159,33 @@ ALWAYS_INLINE void mix(const Stack *s, const int gates, const vec *near, idx row
     }
 }
 
-/* Rows of x through a packed panel; x, given, y and saved start with its units. */
-static void run_panel(const Stack *s, const real *packed, real *near, idx rows,
-                      const real *x_all, const real *x, const real *given, real *y,
-                      real *saved)
+/* Rows of x through packed panels; a of theirs, one after the other, to near. */
+static void fill_panels(const Stack *s, const real *packed, idx panels, real *near,
+                        idx rows, const real *x)
 {
     NAME(product)(&(Product){.rows = rows,
                              .panels = s->columns,
-                             .groups = 1,
-                             .a = x_all,
+                             .groups = panels,
+                             .a = x,
                              .a_row = s->x_row,
                              .runs = 1,
                              .run = s->n,
                              .b = packed + s->columns * PANEL,
                              .b_panel = s->n * PANEL,
+                             .b_group = packed_panel(s),
                              .start = packed,
                              .start_panel = PANEL,
+                             .start_group = packed_panel(s),
                              .c = near + s->given * rows * PANEL,
                              .c_panel = rows * PANEL,
+                             .c_group = s->slots * rows * PANEL,
                              .c_row = PANEL});
+}
+
+/* near of a panel to y; x, given, y and saved start with its units. */
+static void end_panel(const Stack *s, real *near, idx rows, const real *x,
+                      const real *given, real *y, real *saved)
+{
     vec *a = (vec *)near;
     if (s->given)
         for (idx r = 0; r < rows; ++r)
@@ -203,27 +214,36 @@ typedef struct {
     real *y, *saved;
 } Way;
 
+/* Panels p .. p + panels of a layer for rows first .. first + rows of a group. */
+static void run_panels(const Stack *s, const real *packed, real *near, idx p,
+                       idx panels, const Way *way, idx first, idx rows)
+{
+    const real *x = way->x + first * s->x_row;
+    fill_panels(s, packed, panels, near, rows, x);
+    for (idx q = 0; q < panels; ++q) {
+        const idx place = (p + q) * PANEL, at = first * s->x_row + place;
+        end_panel(s, near + q * s->slots * rows * PANEL, rows, x + place,
+                  way->given ? way->given + at : NULL, way->y + at,
+                  way->saved ? way->saved + first * s->s_row + place : NULL);
+    }
+}
+
 static void run_layer(const Stack *s, int layer, const Way *way, idx rows)
 {
-    real *packed = scratch_of(s), *near = packed + s->columns * (s->width + 1) * PANEL;
-    for (idx p = 0; p < s->panels; ++p) {
-        const idx place = p * PANEL;
-        pack_panel(s, layer, p, packed);
-        for (idx r = 0; r < rows; r += SLAB) {
-            const real *x = way->x + r * s->x_row;
-            run_panel(s, packed, near, min_idx(SLAB, rows - r), x, x + place,
-                      way->given ? way->given + r * s->x_row + place : NULL,
-                      way->y + r * s->x_row + place,
-                      way->saved ? way->saved + r * s->s_row + place : NULL);
-        }
+    real *packed = scratch_of(s), *near = packed + TOGETHER * packed_panel(s);
+    for (idx p = 0; p < s->panels; p += TOGETHER) {
+        const idx panels = min_idx(TOGETHER, s->panels - p);
+        for (idx q = 0; q < panels; ++q)
+            pack_panel(s, layer, p + q, packed + q * packed_panel(s));
+        for (idx r = 0; r < rows; r += SLAB)
+            run_panels(s, packed, near, p, panels, way, r, min_idx(SLAB, rows - r));
     }
 }
 
 static void run_group(const Stack *s, idx row, idx rows)
 {
     const lstmc_highway *call = s->call;
-    real *own =
-        scratch_of(s) + s->columns * (s->width + 1) * PANEL + s->slots * SLAB * PANEL;
+    real *own = scratch_of(s) + TOGETHER * (packed_panel(s) + s->slots * SLAB * PANEL);
     real *other = own + s->group_rows * s->x_row;
     real *x = call->tape ? x_on_tape(s, 0, row) : own;
     widen(s, (const real *)call->x + row * s->n, x, rows, s->x_row);

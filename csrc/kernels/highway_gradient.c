@@ -105,19 +105,24 @@ static void add_inputs(const Stack *s, int layer, const real *h, real *d, idx ro
     const int carries = s->call->gates != LSTMC_GATES_NONE;
     const idx depth = s->columns * s->width;
     real *packed = scratch_of(s);
-    for (idx q = 0; q < s->panels; ++q, d += PANEL) {
-        pack_inputs(s, layer, q, packed);
+    for (idx p = 0; p < s->panels; p += TOGETHER, d += TOGETHER * PANEL) {
+        const idx panels = min_idx(TOGETHER, s->panels - p);
+        for (idx q = 0; q < panels; ++q)
+            pack_inputs(s, layer, p + q, packed + q * depth * PANEL);
         NAME(product)(&(Product){.rows = rows,
-                                 .panels = 1,
+                                 .panels = panels,
                                  .groups = 1,
                                  .a = h + s->given * s->width,
                                  .a_row = s->s_row,
                                  .runs = 1,
                                  .run = depth,
                                  .b = packed,
+                                 .b_panel = depth * PANEL,
                                  .start = carries ? d : no_start(),
+                                 .start_panel = carries ? PANEL : 0,
                                  .start_row = carries ? s->x_row : 0,
                                  .c = d,
+                                 .c_panel = PANEL,
                                  .c_row = s->x_row});
     }
 }
@@ -125,7 +130,7 @@ static void add_inputs(const Stack *s, int layer, const real *h, real *d, idx ro
 static void pull_through(const Stack *s, idx row, idx rows)
 {
     const lstmc_highway *call = s->call;
-    real *d = scratch_of(s) + s->columns * (s->width + 1) * PANEL;
+    real *d = scratch_of(s) + TOGETHER * s->columns * (s->width + 1) * PANEL;
     widen(s, (const real *)call->dy + row * s->n, d, rows, s->x_row);
     for (int layer = call->layers - 1; layer >= 0; --layer) {
         real *h = s_on_tape(s, layer, row);
@@ -182,7 +187,7 @@ static void weight_gradient(const Stack *s, const Block *b)
 {
     const idx n = s->n, rows = s->call->rows, size = s->panels * UNITS * PANEL;
     real *sum = scratch_of(s), *da = sum + size; /* (panels, UNITS, PANEL) */
-    real *x = da + CHUNK * UNITS;
+    real *x = da + CHUNK * UNITS; /* (TOGETHER, CHUNK, PANEL) */
     real *to = (real *)s->call->gradient + b->layer * s->layer_size;
     real *dw = to + (b->column * n + b->first) * n;
     real *db = to + s->columns * n * n + b->column * n + b->first;
@@ -193,10 +198,12 @@ static void weight_gradient(const Stack *s, const Block *b)
         if (!goes_on(s, 2.0 * (double)(depth * b->units * n)))
             return;
         pack_block(s, b, row, depth, da, db);
-        for (idx q = 0; q < s->panels; ++q) {
-            gather_panel(s, b->layer, row, depth, q, x);
-            NAME(outer_product)(da, x, 0, sum + q * UNITS * PANEL, 0, 1, b->units,
-                                depth);
+        for (idx p = 0; p < s->panels; p += TOGETHER) {
+            const idx panels = min_idx(TOGETHER, s->panels - p);
+            for (idx q = 0; q < panels; ++q)
+                gather_panel(s, b->layer, row, depth, p + q, x + q * CHUNK * PANEL);
+            NAME(outer_product)(da, x, CHUNK * PANEL, sum + p * UNITS * PANEL,
+                                UNITS * PANEL, panels, b->units, depth);
         }
     }
     for (idx u = 0; u < b->units; ++u)
