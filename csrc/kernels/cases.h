@@ -1,4 +1,4 @@
-/* cases.h - CASE(rows, n(rows)) for every height that a tile may have.
+/* cases.h - the shapes of a tile, and CASE(rows, n(rows)) for every height.
  *
  * Who includes it defines CASE: the tile's loops with both numbers constant. */
 #ifndef LSTMC_CASES_H
@@ -14,6 +14,21 @@
 #define ALL_CASES(rows, n) ALL_CASES_(rows, n)
 #define CASES(n) ALL_CASES(TILE_ROWS, n)
 
+/* Vectors of sums in a tile: of 32 registers 24, of 16 twelve. */
+#if defined(__AVX512F__)
+#define ACCUMULATORS (2 * TILE_ROWS * VECS)
+#else
+#define ACCUMULATORS (TILE_ROWS * VECS)
+#endif
+
+/* Panels beside one another in a tile of few rows: enough sums in flight to hide the
+ * latency of a multiply-add; half of them for what is left over; and one. */
+#define BESIDE(rows) \
+    (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
+#define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
 #define ONE(rows) 1
+
+/* The rows that a tile of so many panels has at most. */
+#define HEIGHT(beside) min_idx(TILE_ROWS, ACCUMULATORS / ((beside) * VECS))
 
 #endif

@@ -58,19 +58,12 @@ typedef struct {
     idx a_skip, a_k;
     const real *b; /* (runs, run, PANEL), likewise */
     idx b_skip, b_k, b_panel;
-    idx runs, run, rows, panels; /* panels of b, best DEEP_PANELS */
+    idx runs, run, rows, panels; /* panels of b, best MANY_BESIDE */
     real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
     idx c_panel;
 } Deep;
 
 void NAME(deep_product)(const Deep *);
-
-/* Panels of b that it takes beside one another. */
-#if defined(__AVX512F__)
-#define DEEP_PANELS 4
-#else
-#define DEEP_PANELS 1
-#endif
 
 /* (outputs, size) to and from panels of outputs, (size, PANEL); those that are not
  * there are zeros. `apart`: reals between outputs. */

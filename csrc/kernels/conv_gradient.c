@@ -20,11 +20,11 @@ static idx rows_together(const Way *way)
     return (way->taps.apart[X] == 1 ? way->taps.count[X] : 1) * way->inputs;
 }
 
-/* Panels that are taken together, unless there were too few shares for the team. */
+/* Panels that are taken together; of few, half as many, for more shares. */
 static idx together(const Way *way)
 {
-    return panels_of(way->outputs) < 2 * DEEP_PANELS ? (DEEP_PANELS + 1) / 2
-                                                     : DEEP_PANELS;
+    return panels_of(way->outputs) < 2 * MANY_BESIDE ? (MANY_BESIDE + 1) / 2
+                                                     : MANY_BESIDE;
 }
 
 static idx shares_of(const Way *way)

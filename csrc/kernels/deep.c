@@ -5,13 +5,6 @@
 #include "cases.h"
 #include "conv.h"
 
-/* As in tile.c: of 32 registers 24 are sums. */
-#if defined(__AVX512F__)
-#define ACCUMULATORS (2 * TILE_ROWS * VECS)
-#else
-#define ACCUMULATORS (TILE_ROWS * VECS)
-#endif
-
 ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int panels)
 {
     const int vecs = panels * VECS; /* vector j is j % VECS of panel j / VECS */
@@ -25,7 +18,7 @@ ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int pane
         const real *a = d->a + first + run * d->a_skip, *b = d->b + run * d->b_skip;
         TWICE
         for (idx k = 0; k < d->run; ++k, a += d->a_k, b += d->b_k) {
-            vec column[DEEP_PANELS * VECS];
+            vec column[MANY_BESIDE * VECS];
             EACH (j, vecs)
                 column[j] = ((const vec *)(b + j / VECS * d->b_panel))[j % VECS];
             EACH (r, rows) {
@@ -40,10 +33,6 @@ ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int pane
             ((vec *)(c + j / VECS * d->c_panel + r * PANEL))[j % VECS] =
                 acc[r * vecs + j];
 }
-
-#define FITS(rows, panels) ((rows) * (panels) * VECS <= ACCUMULATORS ? (panels) : 1)
-#define PAIR(rows) FITS(rows, 2)
-#define QUAD(rows) FITS(rows, 4)
 
 /* clang-format off */
 #define CASE(rows, panels) case rows: tile(d, first, rows, panels); break;
@@ -63,28 +52,28 @@ static void pair(const Deep *d, idx first, idx rows)
     }
 }
 
-static void quad(const Deep *d, idx first, idx rows)
+static void wide(const Deep *d, idx first, idx rows)
 {
     switch (rows) {
-        CASES(QUAD)
+        CASES(BESIDE)
     }
 }
 
 void NAME(deep_product)(const Deep *d)
 {
     Deep own = *d;
-    for (idx p = 0, beside = DEEP_PANELS; p < d->panels; p += beside) {
+    for (idx p = 0, beside = MANY_BESIDE; p < d->panels; p += beside) {
         while (beside > d->panels - p)
             beside /= 2;
         own.b = d->b + p * d->b_panel;
         own.c = d->c + p * d->c_panel;
         /* Blocks of nearly the same height, as in tile.c. */
-        const idx most = beside == 4 ? TILE_ROWS / 2 : TILE_ROWS;
+        const idx most = beside == 1 ? HEIGHT(1) : beside == 2 ? HEIGHT(2) : HEIGHT(4);
         const idx blocks = (d->rows + most - 1) / most;
         for (idx block = 0; block < blocks; ++block) {
             const idx first = d->rows * block / blocks;
             const idx rows = d->rows * (block + 1) / blocks - first;
-            (beside == 1 ? one : beside == 2 ? pair : quad)(&own, first, rows);
+            (beside == 1 ? one : beside == 2 ? pair : wide)(&own, first, rows);
         }
     }
 }

@@ -35,17 +35,13 @@ static idx pieces_of(const Screen *s)
 static idx together(const Screen *s)
 {
     const idx rows = s->panels * (s->depth / rows_together(s)) * pieces_of(s);
-    return rows < 4 * team_size() ? (DEEP_PANELS + 1) / 2 : DEEP_PANELS;
-}
-
-static idx groups_of(const Screen *s)
-{
-    return (s->columns + together(s) - 1) / together(s);
+    return rows < 4 * team_size() ? (MANY_BESIDE + 1) / 2 : MANY_BESIDE;
 }
 
 static idx sums_of(const Screen *s)
 {
-    return s->panels * groups_of(s) * (s->depth / rows_together(s)) * pieces_of(s);
+    const idx each = together(s), parts = (s->columns + each - 1) / each;
+    return s->panels * parts * (s->depth / rows_together(s)) * pieces_of(s);
 }
 
 static Sum sum_of(const Film *f, idx k)
@@ -53,11 +49,12 @@ static Sum sum_of(const Film *f, idx k)
     const Screen *s = &f->screen;
     const idx rows = rows_together(s), groups = s->depth / rows, pieces = pieces_of(s);
     const idx piece = k % pieces, group = k / pieces % groups;
-    const idx place = k / pieces / groups, column = place % groups_of(s) * together(s);
+    const idx each = together(s), parts = (s->columns + each - 1) / each;
+    const idx place = k / pieces / groups, column = place % parts * each;
     const idx along = s->taps.apart[X] == 1 ? 1 : s->taps.count[X];
-    Sum sum = {.panel = place / groups_of(s),
+    Sum sum = {.panel = place / parts,
                .column = column,
-               .columns = min_idx(together(s), s->columns - column),
+               .columns = min_idx(each, s->columns - column),
                .z = group / along / s->taps.count[Y],
                .y = group / along % s->taps.count[Y],
                .x = group % along,

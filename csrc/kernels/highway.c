@@ -6,8 +6,8 @@
  *   da_H = dy T f'   da_T = dy (H - x) T (1 - T)   dx = dy C + W_H' da_H + W_T' da_T
  *
  * Depth runs as time does in forward.c: a layer is a step with weights of its own, and
- * no group waits for another. A panel of weights is packed where it is used, in the
- * first cache, and all rows of the group go through it, a slab at a time. On the tape
+ * no group waits for another. Panels of weights are packed where they are used, near,
+ * and all rows of the group go through them, a slab at a time. On the tape
  * stand, for each layer and row, x and H, T, C, in place of which backward leaves da.
  * The weights' gradients are then sums over all rows, in their order, each by one
  * thread.

@@ -45,16 +45,20 @@ void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
                          idx c_panel, idx panels, idx rows, idx depth);
 
 /* Rows of a tile: as many accumulators as the target's registers hold; and panels that
- * an outer product has room for beside one another. */
+ * an outer product, and one of many rows, has room for beside one another. With AVX-512
+ * 6 rows of four load 10 times for 24 multiply-adds, 12 rows of two 14 times. */
 #if defined(__AVX512F__)
 #define TILE_ROWS 12
 #define OUTER_PANELS 2
+#define MANY_BESIDE 4
 #elif defined(__AVX__) || defined(__aarch64__)
 #define TILE_ROWS 6
 #define OUTER_PANELS 1
+#define MANY_BESIDE 1
 #else
 #define TILE_ROWS 3
 #define OUTER_PANELS 1
+#define MANY_BESIDE 1
 #endif
 
 /* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */

@@ -29,9 +29,9 @@ static void turn_gradient(const Short *s, const Piece *piece, const real *dy, id
 static void add_share(const Short *s, idx k, idx pieces, idx count)
 {
     const idx inputs = s->way.inputs, panels = s->way.outputs / PANEL;
-    const idx groups = (panels + DEEP_PANELS - 1) / DEEP_PANELS;
+    const idx groups = (panels + MANY_BESIDE - 1) / MANY_BESIDE;
     const idx first = inputs * (k % pieces) / pieces;
-    const idx q = k / pieces % groups * DEEP_PANELS, i = k / pieces / groups;
+    const idx q = k / pieces % groups * MANY_BESIDE, i = k / pieces / groups;
     NAME(deep_product)(&(Deep){
         .a = s->turned + i * WINDOW * inputs + first,
         .a_k = inputs,
@@ -41,7 +41,7 @@ static void add_share(const Short *s, idx k, idx pieces, idx count)
         .runs = 1,
         .run = count,
         .rows = inputs * (k % pieces + 1) / pieces - first,
-        .panels = min_idx(DEEP_PANELS, panels - q),
+        .panels = min_idx(MANY_BESIDE, panels - q),
         .c = s->gradient + ((i * panels + q) * inputs + first) * PANEL,
         .c_panel = inputs * PANEL,
     });
@@ -60,7 +60,7 @@ static void run_gradient(const Short *s, const real *dy)
 {
     const idx inputs = s->way.inputs, panels = s->way.outputs / PANEL;
     const idx pieces = (inputs + OWN_ROWS - 1) / OWN_ROWS;
-    const idx shares = POINTS * ((panels + DEEP_PANELS - 1) / DEEP_PANELS) * pieces;
+    const idx shares = POINTS * ((panels + MANY_BESIDE - 1) / MANY_BESIDE) * pieces;
     for (idx first = 0; first < s->pieces && !is_told(s); first += WINDOW) {
         const idx count = min_idx(WINDOW, s->pieces - first);
 #pragma omp for schedule(static)

@@ -5,13 +5,6 @@
 #include "cases.h"
 #include "kernels.h"
 
-/* Of 32 registers two tiles' worth are sums, where two panels stand beside each other:
- * one of A's loads then serves two of them, and loads do not decide. */
-#if defined(__AVX512F__)
-#define ACCUMULATORS (2 * TILE_ROWS * VECS)
-#else
-#define ACCUMULATORS (TILE_ROWS * VECS)
-#endif
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define REGISTERS 32
 #else
@@ -90,13 +83,6 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
             ((vec *)(t->c[j / VECS] + r * t->c_row))[j % VECS] = acc[r * vecs + j];
 }
 
-/* Panels beside one another in a tile of few rows: enough sums in flight to hide the
- * latency of a multiply-add; and half of them for what is left over. */
-#define BESIDE(rows) \
-    (ACCUMULATORS >= 4 * (rows) * VECS ? 4 : ACCUMULATORS >= 2 * (rows) * VECS ? 2 : 1)
-#define PAIR(rows) (BESIDE(rows) > 1 ? 2 : 1)
-/* And the rows that a tile of so many panels has at most. */
-#define HEIGHT(beside) min_idx(TILE_ROWS, ACCUMULATORS / ((beside) * VECS))
 #define OUTER(rows) OUTER_PANELS
 
 /* clang-format off */
@@ -162,17 +148,10 @@ static void wide(const Tile *t, idx rows)
 #define LARGE_PANEL (24 << 10)
 #define LARGE_ROWS (192 << 10)
 
-/* Panels beside one another that more than so many rows take, and how deep they are
- * then at most. With AVX-512 four: 6 rows of them load less than 12 rows of two, 10
- * times for 24 multiply-adds, not 14, and all four stay in the first cache. */
+/* Rows beyond which MANY_BESIDE panels are taken, and how deep they are then at most:
+ * all of them stay in the first cache. */
 #define MANY_ROWS 8
-#if defined(__AVX512F__)
-#define MANY_BESIDE 4
-#define DEPTH 160
-#else
-#define MANY_BESIDE 1
-#define DEPTH (LARGE_PANEL / LINE)
-#endif
+#define DEPTH (MANY_BESIDE > 1 ? 160 : LARGE_PANEL / LINE)
 
 /* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
 typedef struct {
@@ -187,6 +166,15 @@ static idx panels_beside(idx rows, idx left, int is_large)
     while (beside > left)
         beside /= 2;
     return beside;
+}
+
+static void pass_rows(Tile *t, idx rows, idx panels)
+{
+    t->a += rows * t->a_row;
+    for (idx j = 0; j < panels; ++j) {
+        t->start[j] += rows * t->start_row;
+        t->c[j] += rows * t->c_row;
+    }
 }
 
 /* On top of what C has if it is not the first. */
@@ -227,11 +215,7 @@ static void add_part(const Product *p, Part part)
                 (is_large ? pair_fetching : pair)(&t, rows);
             else
                 wide(&t, rows);
-            t.a += rows * t.a_row;
-            for (idx j = 0; j < beside; ++j) {
-                t.start[j] += rows * t.start_row;
-                t.c[j] += rows * t.c_row;
-            }
+            pass_rows(&t, rows, beside);
             t.ahead += depth * t.ahead_step;
         }
     }
@@ -249,8 +233,10 @@ static idx runs_at_once(const Product *p)
 /* Parts of a run that do. */
 static idx parts_at_once(const Product *p)
 {
-    const int is_large = p->run * LINE > LARGE_PANEL;
-    return p->runs > 1 || p->rows <= MANY_ROWS || is_large ? 1 : p->run / DEPTH + 1;
+    if (p->runs > 1 || p->rows <= MANY_ROWS || p->groups * p->panels < MANY_BESIDE ||
+        p->run * LINE > LARGE_PANEL)
+        return 1;
+    return max_idx(1, (p->run + DEPTH - 1) / DEPTH);
 }
 
 /* Panels of many runs that come from behind the second cache, for rows enough: as many
@@ -293,11 +279,7 @@ static void add_far_runs(const Product *p, idx q, idx run, idx runs)
         t.ahead = (const char *)(t.b[j] + next * PANEL) +
                   (block - first) * depth * t.ahead_step;
         wide_fetching(&t, rows);
-        t.a += rows * t.a_row;
-        for (idx k = 0; k < MANY_BESIDE; ++k) {
-            t.start[k] += rows * t.start_row;
-            t.c[k] += rows * t.c_row;
-        }
+        pass_rows(&t, rows, MANY_BESIDE);
     }
 }
 

@@ -1,4 +1,4 @@
-/* test_product.c - the products of the tile: sums that are right, and whose bits depend
+/* test_product.c - the product of the tile: sums that are right, and whose bits depend
  * on nothing that stands beside them.
  *
  * Compiled once per target and dtype, as kernels are. */
