@@ -24,7 +24,8 @@ CELLS = [
 ]  # fmt: skip
 
 # Image size, kernel, dilation: one to three axes, odd and even, apart and not, taps
-# that all lie outside, lines of several strips.
+# that all lie outside, lines of several strips; tiles, whole and not, in one strip and
+# in several.
 SHAPES = [
     ((7,), 4, 2),
     ((200,), 5, 1),
@@ -33,6 +34,10 @@ SHAPES = [
     ((3, 4, 5), (2, 3, 2), (2, 1, 2)),
     ((1, 1), 4, 3),
     ((6, 130), (5, 3), (2, 1)),
+    ((8, 12), 3, 1),
+    ((7, 10), 4, 1),
+    ((11, 9), 5, 1),
+    ((5, 203), 3, 1),
 ]
 
 
@@ -213,6 +218,22 @@ def test_nan_spreads_by_the_reach_of_the_taps():
     wanted = np.zeros((2, 5, 9), bool)
     wanted[0, 1:4, 0:3] = wanted[1, 0:5, 0:4] = True
     assert (seen == wanted).all()
+
+
+@pytest.mark.parametrize(("taps", "side"), [(3, 4), (4, 3), (5, 2)])
+def test_nan_spreads_by_tiles_where_they_take_fewer_products(taps, side):
+    layer = ConvLSTM(1, 2, taps, image_size=(24, 24), random_state=0)
+    values = np.zeros((1, 576), "f4")
+    values[0, 9 * 24 + 13] = np.nan
+    y, _ = layer.apply(Sequences(values, np.array([0, 1])))
+    seen = np.isnan(y.reshape(24, 24, 2)).any(2)
+    before = (taps - 1) // 2
+    after = taps - 1 - before
+    near = np.zeros((24, 24), bool)  # the pixels whose taps reach it
+    near[9 - after : 10 + before, 13 - after : 14 + before] = True
+    tiles = near.reshape(24 // side, side, 24 // side, side).any((1, 3))
+    wanted = tiles.repeat(side, 0).repeat(side, 1)
+    assert seen[near].all() and not seen[~wanted].any()
 
 
 @pytest.mark.parametrize("phase", ["inference", "forward", "backward"])

@@ -1,5 +1,5 @@
 /* film.c - from a call of the C API to a Film: the workspace laid out. */
-#include "film.h"
+#include "film_points.h"
 
 static idx crews_of(const Film *f) { return f->members == 1 ? f->threads : 1; }
 
@@ -33,6 +33,11 @@ static Film lay_out(const lstmc_film *call, int threads, int members, int backwa
     f.bias = take(arena, columns * PANEL, sizeof(real));
     f.vectors =
         take(arena, pixels * s->panels * s->cell->vectors * PANEL, sizeof(real));
+    if (s->side > 1) {
+        f.zeros = take(arena, s->u_tile / ALL_POINTS, sizeof(real));
+        f.points =
+            take(arena, columns * ALL_POINTS * s->channels * PANEL, sizeof(real));
+    }
     f.crew = take(arena, crews_of(&f) * f.crew_size, sizeof(real));
     f.own = take(arena, threads * f.own_size, sizeof(real));
     if (backward) {
@@ -42,6 +47,13 @@ static Film lay_out(const lstmc_film *call, int threads, int members, int backwa
         f.gradient = take(arena, columns * s->depth * PANEL, sizeof(real));
         f.d_bias = take(arena, columns * PANEL, sizeof(real));
         f.dv = take(arena, f.samples * vector_reals(s), sizeof(real));
+        if (s->side > 1) {
+            const idx depth = columns * PANEL;
+            f.d_points =
+                take(arena, columns * ALL_POINTS * s->channels * PANEL, sizeof(real));
+            f.back_points =
+                take(arena, ALL_POINTS * back_panels(&f) * depth * PANEL, sizeof(real));
+        }
     }
     return f;
 }
@@ -61,6 +73,8 @@ static int run(const lstmc_film *call, int threads, int members, int backward,
     const Film f = lay_out(call, threads, members, backward, &arena);
     *f.poll = (Poll){.ask = call->poll, .data = call->poll_data};
     memset(f.barrier, 0, sizeof(Barrier));
+    if (f.zeros)
+        memset(f.zeros, 0, (size_t)(f.screen.u_tile / ALL_POINTS) * sizeof(real));
     if (backward)
         NAME(film_backward)(&f, call);
     else

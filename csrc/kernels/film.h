@@ -3,7 +3,9 @@
  *   a_t = W * x_t + R * h_{t-1} + b      the rows of a step are the pixels of a frame
  *
  * The channels of x and of h lie side by side in a frame, with zeros at both ends of
- * its lines, so that both sums are one product. Lines beyond the frame are left out. */
+ * its lines, so that both sums are one product. Lines beyond the frame are left out.
+ *
+ * Square kernels of 3 to 5 taps take fewer products, tile by tile: film_points.c. */
 #ifndef LSTMC_FILM_H
 #define LSTMC_FILM_H
 
@@ -18,8 +20,11 @@ typedef struct {
     idx inputs, units, channels; /* channels: of both */
     idx panels, slots, columns;
     idx size[AXES], lines, width, pixels;
-    idx strips; /* of a line */
-    idx longest; /* pixels of a strip */
+    idx side; /* outputs of a tile along an axis; 1: sums go over taps */
+    idx bands, strips; /* pieces of a frame: of its lines, and of those */
+    idx held, longest; /* tiles and pixels of a piece, at most */
+    idx u_tile,
+        m_tile; /* reals of a tile: what it sees and what it yields, at points */
     idx depth; /* of a column: taps and channels */
     idx back_depth; /* the same of the way back: taps, panels, columns, PANEL */
     idx frame_line, frame, tape_panel, tape_line, step; /* step: of the tape, all */
@@ -42,6 +47,9 @@ typedef struct {
         *vectors; /* (panels, vectors, PANEL); pixelwise: (lines, panels, width, ...) */
     real *transposed, *transposed_x; /* (panels, taps, panels, columns, PANEL, PANEL) */
     real *gradient, *d_bias; /* as weights, as bias */
+    real *zeros; /* a pixel that is beyond the frame */
+    real *points, *d_points; /* (panels, ALL_POINTS, columns, channels, PANEL) */
+    real *back_points; /* (panels, ALL_POINTS, back_panels, columns, PANEL, PANEL) */
     real *dv; /* (samples, lines, panels, width, vectors, PANEL) */
     int threads, members; /* of a crew, which has a sample; one: each has its own */
     real *crew; /* (crews, crew_size) */
@@ -61,11 +69,12 @@ typedef struct {
     real *h; /* forward: (pixels, panels, PANEL) */
     real *state[MAX_STATES]; /* (lines, panels, width, PANEL); forward: all but h */
     real *block, *spare; /* own scratch */
+    real *turned, *products; /* also own: U and M of a piece's tiles */
 } Run;
 
-/* Pixels x .. x + count of a line. */
+/* Pixels x .. x + count of some lines. */
 typedef struct {
-    idx line, x, count;
+    idx line, lines, x, count;
 } Piece;
 
 Screen NAME(screen_of)(const lstmc_film *);
@@ -80,6 +89,17 @@ void NAME(film_backward)(const Film *, const lstmc_film *);
 void NAME(film_gradient)(const Film *, const lstmc_film *);
 void NAME(unpack_film)(const Film *, const lstmc_film *);
 
+/* film_points.c: what a piece sees, turned; the columns of panel p of it, (lines,
+ * count, slots, PANEL), lines a_line apart; and R' da and W' da of step t, to dh and
+ * dx. */
+void NAME(turn_frame)(const Run *, const real *frame, Piece);
+void NAME(sum_points)(const Run *, Piece, idx p, real *a, idx a_line);
+void NAME(pull_points)(const Run *, idx t, Piece);
+/* By the whole team: the weights, packed or transposed before; their gradient. */
+void NAME(turn_film)(const Film *);
+void NAME(turn_film_back)(const Film *);
+void NAME(points_gradient)(const Film *);
+
 ALWAYS_INLINE idx state_reals(const Screen *s)
 {
     return s->lines * s->panels * s->width * PANEL;
@@ -90,20 +110,35 @@ ALWAYS_INLINE idx vector_reals(const Screen *s)
     return s->lines * s->panels * s->width * s->cell->vectors * PANEL;
 }
 
+/* Whole tiles, but for those beyond the frame. */
 ALWAYS_INLINE Piece piece_of(const Screen *s, idx k)
 {
-    const idx j = k % s->strips;
-    Piece piece = {.line = k / s->strips, .x = s->width * j / s->strips};
-    piece.count = s->width * (j + 1) / s->strips - piece.x;
+    const idx band = k / s->strips, strip = k % s->strips, side = s->side;
+    const idx down = (s->lines + side - 1) / side,
+              across = (s->width + side - 1) / side;
+    Piece piece = {.line = down * band / s->bands * side,
+                   .x = across * strip / s->strips * side};
+    piece.lines = min_idx(s->lines, down * (band + 1) / s->bands * side) - piece.line;
+    piece.count = min_idx(s->width, across * (strip + 1) / s->strips * side) - piece.x;
     return piece;
 }
 
 /* The pieces of a frame that are a member's. */
 #define EACH_OWN_PIECE(run, s, k)                                           \
-    for (idx k = (s)->lines * (s)->strips * (run)->member / (run)->members; \
-         k < (s)->lines * (s)->strips * ((run)->member + 1) / (run)->members; ++k)
+    for (idx k = (s)->bands * (s)->strips * (run)->member / (run)->members; \
+         k < (s)->bands * (s)->strips * ((run)->member + 1) / (run)->members; ++k)
 
-/* Of a state: the part of a piece's line, its panels width * PANEL apart. */
+/* A piece line by line. */
+#define EACH_LINE(piece, one)                                        \
+    for (Piece all = (piece), one = {all.line, 1, all.x, all.count}; \
+         one.line < all.line + all.lines; ++one.line)
+
+/* The own pieces line by line. */
+#define EACH_OWN_LINE(run, s, one) \
+    EACH_OWN_PIECE(run, s, piece)  \
+    EACH_LINE(piece_of(s, piece), one)
+
+/* Of a state: the part of a piece's first line, its panels width * PANEL apart. */
 ALWAYS_INLINE real *state_at(const Screen *s, real *state, Piece piece)
 {
     return state + (piece.line * s->panels * s->width + piece.x) * PANEL;
@@ -112,6 +147,19 @@ ALWAYS_INLINE real *state_at(const Screen *s, real *state, Piece piece)
 ALWAYS_INLINE idx pixel_at(const Screen *s, Piece piece)
 {
     return piece.line * s->width + piece.x;
+}
+
+/* Panels of what da goes back to: of dh, and of dx if it is wanted. */
+ALWAYS_INLINE idx back_panels(const Film *f)
+{
+    return f->screen.panels + (f->dx ? panels_of(f->screen.inputs) : 0);
+}
+
+ALWAYS_INLINE real *dx_at(const Run *run, idx t, Piece piece)
+{
+    const Screen *s = &run->film->screen;
+    return run->film->dx +
+           ((run->first + t) * s->pixels + pixel_at(s, piece)) * s->inputs;
 }
 
 /* Where step t of the run lies on the tape: the frame, then what cells keep. */
@@ -171,16 +219,25 @@ static inline double step_operations(const Screen *s)
            (double)(s->panels * PANEL);
 }
 
+/* A run without a sample: the own scratch. */
+static inline Run own_run(const Film *f)
+{
+    Run run = {.film = f, .turned = f->own + own_thread() * f->own_size};
+    run.products = run.turned + f->screen.held * f->screen.u_tile;
+    run.block = run.products + f->screen.held * f->screen.m_tile;
+    return run;
+}
+
 static inline Run run_of(const Film *f, idx sample, int crew, int member, int members)
 {
-    return (Run){.film = f,
-                 .sample = sample,
-                 .first = f->offset[sample],
-                 .length = f->offset[sample + 1] - f->offset[sample],
-                 .member = member,
-                 .members = members,
-                 .block = f->own + own_thread() * f->own_size,
-                 .frames = f->crew + crew * f->crew_size};
+    Run run = own_run(f);
+    run.sample = sample;
+    run.first = f->offset[sample];
+    run.length = f->offset[sample + 1] - f->offset[sample];
+    run.member = member;
+    run.members = members;
+    run.frames = f->crew + crew * f->crew_size;
+    return run;
 }
 
 #endif

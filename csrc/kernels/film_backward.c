@@ -66,9 +66,20 @@ static void pull_input(const Run *run, idx t, Piece piece)
     const idx panels = panels_of(s->inputs), panel = piece.count * PANEL;
     memset(run->block, 0, (size_t)(panels * panel) * sizeof(real));
     pull_taps(run, t, piece, f->transposed_x, panels, run->block, panel);
-    join_panels(run->block, panel, piece.count, s->inputs,
-                f->dx + ((run->first + t) * s->pixels + pixel_at(s, piece)) * s->inputs,
+    join_panels(run->block, panel, piece.count, s->inputs, dx_at(run, t, piece),
                 s->inputs);
+}
+
+/* What da of step t gives to dh of the step before, and to dx. */
+static void pull_piece(const Run *run, idx t, Piece piece)
+{
+    if (run->film->screen.side > 1) {
+        NAME(pull_points)(run, t, piece);
+        return;
+    }
+    pull_hidden(run, t, piece);
+    if (run->film->dx)
+        pull_input(run, t, piece);
 }
 
 static void add_output_gradient(const Run *run, idx t, Piece piece)
@@ -149,32 +160,24 @@ static int run_sample(Run run)
     const Screen *s = &f->screen;
     const double work = step_operations(s) * (f->dx ? 2 : 1) / run.members;
     lay_out(&run);
-    EACH_OWN_PIECE(&run, s, j)
-    load_gradients(&run, piece_of(s, j));
+    EACH_OWN_LINE(&run, s, one)
+    load_gradients(&run, one);
     /* All know whether to go on. */
     wait_for(f->barrier, run.member, run.members);
     for (idx t = run.length - 1; t >= 0; --t) {
-        EACH_OWN_PIECE(&run, s, j)
+        EACH_OWN_LINE(&run, s, one)
         {
-            const Piece piece = piece_of(s, j);
-            if (t + 1 < run.length)
-                pull_hidden(&run, t + 1, piece);
             if (f->dy)
-                add_output_gradient(&run, t, piece);
-            run_cell(&run, t, piece);
+                add_output_gradient(&run, t, one);
+            run_cell(&run, t, one);
         }
         if (!go_on(&run, t, work))
             return 0;
         EACH_OWN_PIECE(&run, s, j)
-        if (f->dx)
-            pull_input(&run, t, piece_of(s, j));
+        pull_piece(&run, t, piece_of(s, j));
     }
-    EACH_OWN_PIECE(&run, s, j)
-    {
-        if (run.length > 0)
-            pull_hidden(&run, 0, piece_of(s, j));
-        store_gradients(&run, piece_of(s, j));
-    }
+    EACH_OWN_LINE(&run, s, one)
+    store_gradients(&run, one);
     return 1;
 }
 
@@ -185,6 +188,8 @@ void NAME(film_backward)(const Film *f, const lstmc_film *call)
         const FloatMode mode = flush_denormals();
         NAME(pack_film)(f, call); /* of which the vectors are needed */
         NAME(transpose_film)(f, call);
+        if (f->screen.side > 1)
+            NAME(turn_film_back)(f);
         if (f->members == 1) {
 #pragma omp for schedule(dynamic)
             for (idx sample = 0; sample < f->samples; ++sample)

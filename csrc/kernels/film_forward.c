@@ -9,7 +9,8 @@
 idx NAME(film_own_size)(const Screen *s, int backward)
 {
     const idx panels = backward ? panels_of(s->inputs) : s->slots;
-    return s->longest * panels * PANEL + s->panels * s->cell->spares * PANEL;
+    return s->held * (s->u_tile + s->m_tile) + s->longest * panels * PANEL +
+           s->panels * s->cell->spares * PANEL;
 }
 
 idx NAME(film_crew_size)(const Screen *s, int taped, int backward)
@@ -135,39 +136,56 @@ static void copy_hidden(const Run *run, Piece piece, real *to)
         memcpy(to + r * s->units, h + r * row, (size_t)s->units * sizeof(real));
 }
 
+/* P of panel p in one line of a piece. */
+static void run_cell(const Run *run, Piece piece, idx p, real *a)
+{
+    const Film *f = run->film;
+    const Screen *s = &f->screen;
+    const idx row = s->panels * PANEL;
+    real *h = run->h + pixel_at(s, piece) * row + p * PANEL;
+    Step step = {.rows = piece.count,
+                 .panels = 1,
+                 .slots = s->slots,
+                 .a = a,
+                 .row0 = h,
+                 .h0 = h,
+                 .row1 = h,
+                 .h1 = h,
+                 .row = row,
+                 .s_panel = s->width * PANEL,
+                 .units = s->units,
+                 .spare = run->spare,
+                 .spares = s->cell->spares};
+    for (int k = 1; k < s->cell->states; ++k)
+        step.s[k] = state_at(s, run->state[k], piece) + p * s->width * PANEL;
+    set_vectors(f, piece, p, &step);
+    s->cell->forward(&step);
+}
+
 static void run_piece(const Run *run, idx t, Piece piece)
 {
     const Film *f = run->film;
     const Screen *s = &f->screen;
-    const idx row = s->panels * PANEL, pixel = pixel_at(s, piece);
     const real *frame = frame_at(run, t);
+    const idx line = f->tape ? s->tape_line : piece.count * s->slots * PANEL;
+    if (s->side > 1)
+        NAME(turn_frame)(run, frame, piece);
     for (idx p = 0; p < s->panels; ++p) {
         real *a = run->block;
         if (f->tape)
             a = kept_at(s, tape_at(run, t), piece) + p * s->tape_panel;
-        sum_taps(f, frame, piece, p, a);
-        real *h = run->h + pixel * row + p * PANEL;
-        Step step = {.rows = piece.count,
-                     .panels = 1,
-                     .slots = s->slots,
-                     .a = a,
-                     .row0 = h,
-                     .h0 = h,
-                     .row1 = h,
-                     .h1 = h,
-                     .row = row,
-                     .s_panel = s->width * PANEL,
-                     .units = s->units,
-                     .spare = run->spare,
-                     .spares = s->cell->spares};
-        for (int k = 1; k < s->cell->states; ++k)
-            step.s[k] = state_at(s, run->state[k], piece) + p * s->width * PANEL;
-        set_vectors(f, piece, p, &step);
-        s->cell->forward(&step);
+        if (s->side > 1)
+            NAME(sum_points)(run, piece, p, a, line);
+        else
+            sum_taps(f, frame, piece, p, a);
+        EACH_LINE(piece, one)
+        run_cell(run, one, p, a + (one.line - piece.line) * line);
     }
+    EACH_LINE(piece, one)
     if (f->y)
-        copy_hidden(run, piece,
-                    f->y + ((run->first + t) * s->pixels + pixel) * s->units);
+        copy_hidden(run, one,
+                    f->y +
+                        ((run->first + t) * s->pixels + pixel_at(s, one)) * s->units);
 }
 
 static void load_state(const Run *run, int k, Piece piece)
@@ -211,31 +229,32 @@ static int run_sample(Run run)
     const Screen *s = &run.film->screen;
     const double work = step_operations(s) / run.members;
     lay_out(&run);
-    EACH_OWN_PIECE(&run, s, j)
+    EACH_OWN_LINE(&run, s, one)
     {
-        const Piece piece = piece_of(s, j);
         for (int k = 0; k < s->cell->states; ++k)
-            load_state(&run, k, piece);
-        for (idx t = 0; piece.x == 0 && t < (run.film->tape ? 1 : 2); ++t)
-            clear_line(&run, t, piece.line);
-        fill_frame(&run, 0, piece);
+            load_state(&run, k, one);
+        for (idx t = 0; one.x == 0 && t < (run.film->tape ? 1 : 2); ++t)
+            clear_line(&run, t, one.line);
+        fill_frame(&run, 0, one);
     }
     /* For the neighbours' frames. */
     wait_for(run.film->barrier, run.member, run.members);
     for (idx t = 0; t < run.length; ++t) {
         EACH_OWN_PIECE(&run, s, j)
         {
-            const Piece piece = piece_of(s, j);
-            run_piece(&run, t, piece);
-            if (run.film->tape && piece.x == 0)
-                clear_line(&run, t + 1, piece.line);
-            fill_frame(&run, t + 1, piece);
+            run_piece(&run, t, piece_of(s, j));
+            EACH_LINE(piece_of(s, j), one)
+            {
+                if (run.film->tape && one.x == 0)
+                    clear_line(&run, t + 1, one.line);
+                fill_frame(&run, t + 1, one);
+            }
         }
         if (!go_on(&run, t, work))
             return 0;
     }
-    EACH_OWN_PIECE(&run, s, j)
-    store_states(&run, piece_of(s, j));
+    EACH_OWN_LINE(&run, s, one)
+    store_states(&run, one);
     return 1;
 }
 
@@ -245,6 +264,8 @@ void NAME(film_forward)(const Film *f, const lstmc_film *call)
     {
         const FloatMode mode = flush_denormals();
         NAME(pack_film)(f, call);
+        if (f->screen.side > 1)
+            NAME(turn_film)(f);
         if (f->members == 1) {
 #pragma omp for schedule(dynamic)
             for (idx sample = 0; sample < f->samples; ++sample)

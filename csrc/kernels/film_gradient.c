@@ -156,7 +156,10 @@ void NAME(film_gradient)(const Film *f, const lstmc_film *call)
                (size_t)(s->depth * PANEL) * sizeof(real));
         memset(f->d_bias + k * PANEL, 0, (size_t)PANEL * sizeof(real));
     }
-    for (idx t = 0; t < f->steps && !atomic_load(&f->poll->stopped); ++t) {
+    if (s->side > 1)
+        NAME(points_gradient)(f);
+    for (idx t = 0; s->side == 1 && t < f->steps && !atomic_load(&f->poll->stopped);
+         ++t) {
         add_step(f, f->tape + t * s->step);
         if (own_thread() == 0)
             ask_after(f->poll, step_operations(s) / team_size());

@@ -1,5 +1,51 @@
 /* film_pack.c - the weights of a layer over frames, between rows and panels. */
-#include "film.h"
+#include "film_points.h"
+
+/* Bytes of what the tiles of a piece see and yield at points: a part of the second
+ * cache, beside the weights of a panel; and tiles of a piece. */
+#define PIECE_BYTES (1 << 20)
+#define LEAST_TILES 12
+#define MOST_TILES 48
+
+/* Whether tiles take fewer products than taps, along both axes of a square kernel. It
+ * depends on the layer and on the size of its frames alone. */
+static int is_tiled(const Screen *s, const lstmc_film *call)
+{
+    const idx taps = s->taps.count[X], side = POINTS + 1 - taps;
+    if (s->taps.count[Z] != 1 || s->size[Z] != 1 || s->taps.count[Y] != taps ||
+        call->dilation[Y] != 1 || call->dilation[X] != 1 || taps < LEAST_TAPS ||
+        taps > MOST_TAPS)
+        return 0;
+    const idx tiles = ((s->lines + side - 1) / side) * ((s->width + side - 1) / side);
+    return tiles * ALL_POINTS * 2 <= s->pixels * taps * taps;
+}
+
+/* The pieces of a frame, and what tiles need. */
+static void cut_frame(Screen *s, const lstmc_film *call)
+{
+    s->side = 1;
+    s->bands = s->lines;
+    s->strips = strips_of(s->width);
+    if (is_tiled(s, call)) {
+        s->side = POINTS + 1 - s->taps.count[X];
+        const idx down = (s->lines + s->side - 1) / s->side;
+        const idx across = (s->width + s->side - 1) / s->side;
+        const idx seen = max_idx(panels_of(s->channels), s->columns);
+        const idx yielded = max_idx(s->columns, s->panels + panels_of(s->inputs));
+        const idx most =
+            max_idx(LEAST_TILES, min_idx(MOST_TILES, PIECE_BYTES / LINE / ALL_POINTS /
+                                                         (seen + yielded)));
+        s->strips = (across + most - 1) / most;
+        s->bands = s->strips > 1 ? down : (down + most / across - 1) / (most / across);
+        s->held =
+            ((down + s->bands - 1) / s->bands) * ((across + s->strips - 1) / s->strips);
+        /* An odd number of lines: the sets of a cache are used alike. */
+        s->u_tile = (ALL_POINTS * seen + 1) * PANEL;
+        s->m_tile = (ALL_POINTS * yielded + 1) * PANEL;
+    }
+    const idx pixels = (s->width + s->strips - 1) / s->strips;
+    s->longest = s->side == 1 ? pixels : s->held * s->side * s->side;
+}
 
 Screen NAME(screen_of)(const lstmc_film *call)
 {
@@ -23,8 +69,7 @@ Screen NAME(screen_of)(const lstmc_film *call)
     s.lines = s.size[Z] * s.size[Y];
     s.width = s.size[X];
     s.pixels = s.lines * s.width;
-    s.strips = strips_of(s.width);
-    s.longest = (s.width + s.strips - 1) / s.strips;
+    cut_frame(&s, call);
     s.depth = count_taps(&s.taps) * s.channels;
     s.back_depth = count_taps(&s.taps) * s.panels * s.columns * PANEL;
     const idx length = s.width + reach_of(&s.taps, X);

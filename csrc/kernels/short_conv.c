@@ -1,57 +1,23 @@
-/* short_conv.c - convolutions along a line by fewer products: of 3 to 5 taps, with many
- * channels.
- *
- *   U = B' x    6 neighbouring inputs as the values of a polynomial at 0, 1, -1, 2, -2
- *               and infinity
- *   V = G w     the taps likewise
- *   y = A' (U V)   7 - taps outputs: 6 products in place of taps (7 - taps)
- *
- *   dV = U' (A dy), dw = G' dV; dx is the convolution of dy with the taps in reverse.
- *
- * Winograd: Arithmetic Complexity of Computations. SIAM 1980; Lavin, Gray: Fast
- * Algorithms for Convolutional Neural Networks. CVPR 2016. */
+/* short_conv.c - convolutions along a line by fewer products, those of points.h: of 3
+ * to 5 taps, with many channels. */
 #include "short_conv.h"
 
 #include "fcn.h"
 
-static const double points[POINTS - 1] = {0, 1, -1, 2, -2};
-static const double norms[POINTS - 1] = {4, -6, -6, 24, 24};
-
-/* G and A. */
-static void fill_factors(Short *s)
-{
-    for (int i = 0; i < POINTS - 1; ++i) {
-        double power = 1;
-        for (idx k = 0; k < MOST_TAPS; ++k, power *= points[i]) {
-            s->g[i][k] = k < s->taps ? R(power / norms[i]) : 0;
-            s->a[i][k] = k < s->each ? R(power) : 0;
-        }
-    }
-    s->g[POINTS - 1][s->taps - 1] = s->a[POINTS - 1][s->each - 1] = 1;
-}
-
 /* From the products of a piece to its outputs: m + i * apart is point i's. */
-static void turn_back(const Short *s, const ShortWay *way, const Piece *piece,
-                      const real *m, idx apart, idx panel)
+static void keep_outputs(const Short *s, const ShortWay *way, const Piece *piece,
+                         const real *m, idx apart, idx panel)
 {
     const idx inside = min_idx(s->each, piece->size - piece->at);
     real *y = way->y + (piece->start + piece->at) * way->outputs + panel * PANEL;
     for (idx j = 0; j < PANEL; j += LANES) {
-        vec v[POINTS];
+        vec v[POINTS], out[MOST_EACH];
         EACH (i, POINTS)
             v[i] = *(const vec *)(m + i * apart + j);
-        const vec one = v[1] + v[2], less = v[1] - v[2];
-        const vec two = v[3] + v[4], less_2 = v[3] - v[4];
         const vec start = way->bias ? load(way->bias, panel * PANEL + j) : splat(0);
-        vec out[4];
-        out[0] = start + v[0] + one + two;
-        out[1] = start + less + R(2) * less_2;
-        out[2] = start + one + R(4) * two;
-        out[3] = start + less + R(8) * less_2;
-        for (idx q = 0; q < inside; ++q) {
-            const vec last = q == s->each - 1 ? v[5] : splat(0);
-            *(loose *)(y + q * way->outputs + j) = out[q] + last;
-        }
+        turn_back(v, s->each, out);
+        for (idx q = 0; q < inside; ++q)
+            *(loose *)(y + q * way->outputs + j) = start + out[q];
     }
 }
 
@@ -61,7 +27,7 @@ static void run_block(const Short *s, const ShortWay *way, idx first, idx count,
     const idx panels = way->outputs / PANEL, inputs = way->inputs;
     real *turned = scratch, *m = scratch + POINTS * BLOCK * inputs;
     for (idx k = 0; k < count; ++k)
-        turn_inputs(s, way, s->piece + first + k, turned + k * inputs, count * inputs);
+        turn_piece(s, way, s->piece + first + k, turned + k * inputs, count * inputs);
     for (int i = 0; i < POINTS; ++i)
         NAME(product)(&(Product){
             .rows = count,
@@ -80,8 +46,8 @@ static void run_block(const Short *s, const ShortWay *way, idx first, idx count,
         });
     for (idx p = 0; p < panels; ++p)
         for (idx k = 0; k < count; ++k)
-            turn_back(s, way, s->piece + first + k, m + (p * count + k) * PANEL,
-                      panels * count * PANEL, p);
+            keep_outputs(s, way, s->piece + first + k, m + (p * count + k) * PANEL,
+                         panels * count * PANEL, p);
 }
 
 static void run_short(const Short *s, const ShortWay *way)
@@ -130,7 +96,7 @@ static Short lay_out(const lstmc_conv *call, int threads, int backward, Arena *a
     const idx in = call->inputs, out = call->outputs;
     Short s = {.taps = taps.count[X], .each = POINTS + 1 - taps.count[X]};
     s.threads = threads;
-    fill_factors(&s);
+    set_factors(s.taps, s.g);
     s.way = (ShortWay){.inputs = in,
                        .outputs = out,
                        .before = taps.before[X],

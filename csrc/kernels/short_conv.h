@@ -3,12 +3,10 @@
 #define LSTMC_SHORT_CONV_H
 
 #include "conv.h"
-#include "vmath.h"
+#include "points.h"
 
-#define POINTS 6
 #define BLOCK 48   /* pieces of one product */
 #define WINDOW 240 /* pieces between two sums of the weights' gradient */
-#define MOST_TAPS 5
 
 /* Outputs at .. at + 7 - taps of a line of `size` pixels that begins at `start`. */
 typedef struct {
@@ -25,7 +23,7 @@ typedef struct {
 
 typedef struct {
     idx taps, each; /* each: outputs of a piece */
-    real g[POINTS][MOST_TAPS], a[POINTS][MOST_TAPS]; /* of the taps, of the outputs */
+    real g[POINTS][MOST_TAPS];
     idx pieces;
     Piece *piece;
     ShortWay way, back;
@@ -40,8 +38,6 @@ typedef struct {
     Poll *poll;
 } Short;
 
-ALWAYS_INLINE vec load(const real *x, idx j) { return *(const loose *)(x + j); }
-
 /* The six pixels that a piece sees, or the outputs of its gradient. */
 static inline void find_pixels(const Short *s, const Piece *piece, const real *x,
                                idx width, idx before, idx count, const real **pixel)
@@ -54,23 +50,18 @@ static inline void find_pixels(const Short *s, const Piece *piece, const real *x
 }
 
 /* U of a piece, points `apart`. */
-static inline void turn_inputs(const Short *s, const ShortWay *way, const Piece *piece,
-                               real *out, idx apart)
+static inline void turn_piece(const Short *s, const ShortWay *way, const Piece *piece,
+                              real *out, idx apart)
 {
     const real *x[POINTS];
     find_pixels(s, piece, way->x, way->inputs, way->before, POINTS, x);
     for (idx c = 0; c < way->inputs; c += LANES, out += LANES) {
-        vec d[POINTS];
+        vec d[POINTS], u[POINTS];
         EACH (k, POINTS)
             d[k] = load(x[k], c);
-        const vec even = d[4] - R(4) * d[2], odd = d[3] - R(4) * d[1];
-        const vec even_2 = d[4] - d[2], odd_2 = R(2) * (d[3] - d[1]);
-        *(vec *)out = R(4) * d[0] - R(5) * d[2] + d[4];
-        *(vec *)(out + apart) = even + odd;
-        *(vec *)(out + 2 * apart) = even - odd;
-        *(vec *)(out + 3 * apart) = even_2 + odd_2;
-        *(vec *)(out + 4 * apart) = even_2 - odd_2;
-        *(vec *)(out + 5 * apart) = R(4) * d[1] - R(5) * d[3] + d[5];
+        turn_inputs(d, u);
+        EACH (i, POINTS)
+            *(vec *)(out + i * apart) = u[i];
     }
 }
 

@@ -10,18 +10,16 @@
 static void turn_gradient(const Short *s, const Piece *piece, const real *dy, idx k)
 {
     const idx outputs = s->way.outputs, apart = outputs * WINDOW;
-    const real *d[4];
+    const real *d[MOST_EACH];
     find_pixels(s, piece, dy, outputs, 0, s->each, d);
     for (idx o = 0; o < outputs; o += LANES) {
         real *to = s->dy + (o / PANEL * WINDOW + k) * PANEL + o % PANEL;
-        vec sum[POINTS];
+        vec out[MOST_EACH], m[POINTS];
+        EACH (q, MOST_EACH)
+            out[q] = q < s->each ? load(d[q], o) : splat(0);
+        turn_outputs(out, s->each, m);
         EACH (i, POINTS)
-            sum[i] = (vec){0};
-        for (idx q = 0; q < s->each; ++q)
-            EACH (i, POINTS)
-                sum[i] += s->a[i][q] * load(d[q], o);
-        EACH (i, POINTS)
-            *(vec *)(to + i * apart) = sum[i];
+            *(vec *)(to + i * apart) = m[i];
     }
 }
 
@@ -47,13 +45,23 @@ static void add_share(const Short *s, idx k, idx pieces, idx count)
     });
 }
 
-/* The point 1 has the sum of the outputs. */
-static void add_bias(const Short *s, idx panel, idx count)
+/* The biases of the thread's share of the outputs. */
+static void add_biases(const Short *s, const real *dy, idx first, idx count)
 {
-    const real *dy = s->dy + (s->way.outputs / PANEL + panel) * WINDOW * PANEL;
-    for (idx k = 0; k < count; ++k)
-        for (idx j = 0; j < PANEL; ++j)
-            s->d_bias[panel * PANEL + j] += dy[k * PANEL + j];
+    const idx panels = s->way.outputs / PANEL, thread = own_thread(),
+              team = team_size();
+    const idx begin = panels * thread / team * PANEL;
+    const idx end = panels * (thread + 1) / team * PANEL;
+    for (idx k = first; k < first + count; ++k) {
+        const real *d[MOST_EACH];
+        find_pixels(s, s->piece + k, dy, s->way.outputs, 0, s->each, d);
+        for (idx j = begin; j < end; j += LANES) {
+            vec sum = load(d[0], j);
+            for (idx q = 1; q < s->each; ++q)
+                sum += load(d[q], j);
+            *(vec *)(s->d_bias + j) += sum;
+        }
+    }
 }
 
 static void run_gradient(const Short *s, const real *dy)
@@ -65,16 +73,14 @@ static void run_gradient(const Short *s, const real *dy)
         const idx count = min_idx(WINDOW, s->pieces - first);
 #pragma omp for schedule(static)
         for (idx k = 0; k < count; ++k) {
-            turn_inputs(s, &s->way, s->piece + first + k, s->turned + k * inputs,
-                        WINDOW * inputs);
+            turn_piece(s, &s->way, s->piece + first + k, s->turned + k * inputs,
+                       WINDOW * inputs);
             turn_gradient(s, s->piece + first + k, dy, k);
         }
 #pragma omp for schedule(static) nowait
         for (idx k = 0; k < shares; ++k)
             add_share(s, k, pieces, count);
-#pragma omp for schedule(static)
-        for (idx k = 0; k < panels; ++k)
-            add_bias(s, k, count);
+        add_biases(s, dy, first, count);
         tell_work(s, work_of(&s->way) * (double)count / s->threads);
 #pragma omp barrier
     }
