@@ -2,8 +2,10 @@
  * of its tiles: deep products of U with A da A'.
  *
  * A panel of units and a point of y have one owner, who goes through all tiles in
- * order: the sums of a panel stay near. */
+ * order, for as many panels at once as have their sums near. */
 #include "film_points.h"
+
+#define SUM_BYTES (768 << 10) /* of a second cache, beside a piece's U and M */
 
 /* A da A' of a tile, (ALL_POINTS, columns, PANEL), at the points first .. last of y. */
 ALWAYS_INLINE void turn_tile(const real *const *pixel, idx reals, idx first, idx last,
@@ -66,25 +68,24 @@ static void add_biases(const Film *f, const Field *field, Piece piece, idx p)
     }
 }
 
-/* A piece's share in the sums of panel p. */
-static void add_piece(const Run *run, idx p, idx first, idx last, real *step,
+/* A piece's share in the sums of panel p, at the points first .. last of y. */
+static void add_panel(const Run *run, idx p, idx first, idx last, real *step,
                       Piece piece)
 {
     const Film *f = run->film;
     const Screen *s = &f->screen;
-    const Field frame = frame_field(s, step), tape = tape_field(s, step, p);
-    const idx tiles = tiles_of(s, piece), each = s->channels * PANEL;
-    turn_field(f, &frame, piece, first, last, run->turned);
+    const Field tape = tape_field(s, step, p);
+    const idx each = s->channels * PANEL;
     turn_gradient(f, &tape, piece, first, last, run->products);
     for (idx i = first * POINTS; i < last * POINTS; ++i)
         NAME(deep_product)(&(Deep){
-            .a = run->turned + i * frame.panels * PANEL,
+            .a = run->turned + i * panels_of(s->channels) * PANEL,
             .a_k = s->u_tile,
             .b = run->products + i * s->columns * PANEL,
             .b_k = s->m_tile,
             .b_panel = PANEL,
             .runs = 1,
-            .run = tiles,
+            .run = tiles_of(s, piece),
             .rows = s->channels,
             .panels = s->columns,
             .c = f->d_points + (p * ALL_POINTS + i) * s->columns * each,
@@ -94,17 +95,29 @@ static void add_piece(const Run *run, idx p, idx first, idx last, real *step,
         add_biases(f, &tape, piece, p);
 }
 
-/* All steps' share, for the points first .. last of y. */
-static void add_steps(const Run *run, idx p, idx first, idx last)
+/* Its share in the sums begin .. end, POINTS of each panel. */
+static void add_piece(const Run *run, idx begin, idx end, real *step, Piece piece)
+{
+    const Field frame = frame_field(&run->film->screen, step);
+    const idx first = begin / POINTS, last = (end - 1) / POINTS;
+    turn_field(run->film, &frame, piece, first == last ? begin - first * POINTS : 0,
+               first == last ? end - first * POINTS : POINTS, run->turned);
+    for (idx p = first; p <= last; ++p)
+        add_panel(run, p, max_idx(begin - p * POINTS, 0),
+                  min_idx(end - p * POINTS, POINTS), step, piece);
+}
+
+/* All steps' share. */
+static void add_steps(const Run *run, idx begin, idx end)
 {
     const Film *f = run->film;
     const Screen *s = &f->screen;
     const double work = step_operations(s) / (double)(s->panels * POINTS);
     for (idx t = 0; t < f->steps && !atomic_load(&f->poll->stopped); ++t) {
         for (idx k = 0; k < s->bands * s->strips; ++k)
-            add_piece(run, p, first, last, f->tape + t * s->step, piece_of(s, k));
+            add_piece(run, begin, end, f->tape + t * s->step, piece_of(s, k));
         if (own_thread() == 0)
-            ask_after(f->poll, work * (double)(last - first));
+            ask_after(f->poll, work * (double)(end - begin));
     }
 }
 
@@ -141,13 +154,15 @@ void NAME(points_gradient)(const Film *f)
     const idx columns = s->panels * s->columns, each = s->channels * PANEL;
     const idx owned = s->panels * POINTS, thread = own_thread(), team = team_size();
     const idx begin = owned * thread / team, end = owned * (thread + 1) / team;
+    const idx panel = ALL_POINTS * s->columns * each * (idx)sizeof(real);
+    const idx together = max_idx(1, SUM_BYTES / panel);
 #pragma omp for schedule(static)
     for (idx k = 0; k < ALL_POINTS * columns; ++k)
         memset(f->d_points + k * each, 0, (size_t)each * sizeof(real));
     const Run run = own_run(f);
-    for (idx k = begin, p; k < end; k = (p + 1) * POINTS) {
-        p = k / POINTS;
-        add_steps(&run, p, k % POINTS, min_idx(end - p * POINTS, POINTS));
+    for (idx k = begin, next; k < end; k = next) {
+        next = min_idx(end, (k / POINTS + together) * POINTS);
+        add_steps(&run, k, next);
     }
 #pragma omp barrier
 #pragma omp for schedule(static)
