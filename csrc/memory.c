@@ -13,12 +13,14 @@
 #endif
 
 /* Bytes from which on a block waits, and at most of all that do; the C library itself
- * keeps smaller ones. Pages of 2 MB cost a walk through far fewer tables. */
-#define LEAST ((size_t)4 << 20)
+ * keeps smaller ones. From LARGE on a block has pages of 2 MB, which cost a walk
+ * through far fewer tables, and slots that smaller ones do not fill. */
+#define LEAST ((size_t)192 << 10)
+#define LARGE ((size_t)4 << 20)
 #define MOST ((size_t)512 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-enum { SLOTS = 16 };
+enum { SMALL_SLOTS = 32, SLOTS = 48 };
 
 typedef struct {
     size_t bytes; /* behind this header */
@@ -40,7 +42,7 @@ size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
 
 static Block *allocate(size_t bytes)
 {
-    const size_t alignment = bytes < LEAST ? LSTMC_ALIGNMENT : HUGE_PAGE;
+    const size_t alignment = bytes < LARGE ? LSTMC_ALIGNMENT : HUGE_PAGE;
     const size_t whole =
         (sizeof(Block) + bytes + alignment - 1) / alignment * alignment;
 #if defined(_WIN32)
@@ -49,7 +51,7 @@ static Block *allocate(size_t bytes)
     Block *block = aligned_alloc(alignment, whole);
 #endif
 #if defined(__linux__)
-    if (block && bytes >= LEAST)
+    if (block && bytes >= LARGE)
         madvise(block, whole, MADV_HUGEPAGE); /* advice: what it answers is no matter */
 #endif
     if (block)
@@ -66,6 +68,11 @@ static void release(Block *block)
 #endif
 }
 
+/* The slots of blocks of a size. */
+static int first_slot(size_t bytes) { return bytes < LARGE ? 0 : SMALL_SLOTS; }
+
+static int last_slot(size_t bytes) { return bytes < LARGE ? SMALL_SLOTS : SLOTS; }
+
 static Block *take_waiting(int slot)
 {
     Block *block = atomic_exchange(&waiting[slot], NULL);
@@ -78,7 +85,8 @@ static Block *take_waiting(int slot)
 static int let_wait(Block *block)
 {
     if (atomic_fetch_add(&waiting_bytes, block->bytes) + block->bytes <= MOST)
-        for (int slot = 0; slot < SLOTS; ++slot) {
+        for (int slot = first_slot(block->bytes); slot < last_slot(block->bytes);
+             ++slot) {
             Block *none = NULL;
             if (atomic_compare_exchange_strong(&waiting[slot], &none, block))
                 return 1;
@@ -90,7 +98,7 @@ static int let_wait(Block *block)
 /* One that waits and is not much too large. */
 static Block *find_waiting(size_t bytes)
 {
-    for (int slot = 0; slot < SLOTS; ++slot) {
+    for (int slot = first_slot(bytes); slot < last_slot(bytes); ++slot) {
         Block *block = take_waiting(slot);
         if (block && block->bytes >= bytes && block->bytes / 2 <= bytes)
             return block;
@@ -100,14 +108,16 @@ static Block *find_waiting(size_t bytes)
     return NULL;
 }
 
-void lstmc_release_memory(void)
+static void release_slots(int first, int last)
 {
-    for (int slot = 0; slot < SLOTS; ++slot) {
+    for (int slot = first; slot < last; ++slot) {
         Block *block = take_waiting(slot);
         if (block)
             release(block);
     }
 }
+
+void lstmc_release_memory(void) { release_slots(0, SLOTS); }
 
 void *lstmc_take_memory(size_t bytes)
 {
@@ -134,11 +144,17 @@ void lstmc_give_memory(void *memory)
         return;
     }
     Block *block = (Block *)memory - 1;
-    if (block->bytes < LEAST)
+    if (block->bytes < LEAST) {
         release(block);
-    else if (!let_wait(block)) {
-        lstmc_release_memory(); /* what waits is of sizes that nobody wants now */
-        if (!let_wait(block))
-            release(block);
+        return;
     }
+    if (let_wait(block))
+        return;
+    /* What leaves no room is of sizes that nobody wants now. */
+    release_slots(first_slot(block->bytes), last_slot(block->bytes));
+    if (let_wait(block))
+        return;
+    lstmc_release_memory();
+    if (!let_wait(block))
+        release(block);
 }

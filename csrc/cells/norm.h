@@ -7,6 +7,7 @@
 #define LSTMC_NORM_H
 
 #include "cells.h"
+#include "lanes.h"
 
 #define NORM_EPSILON R(1e-5)
 
@@ -18,14 +19,6 @@ ALWAYS_INLINE real inverse_root(real x)
     EACH (step, 2)
         y = y * (R(1.5) - R(0.5) * x * y * y);
     return y[0];
-}
-
-ALWAYS_INLINE real sum_of(vec x)
-{
-    real sum = 0;
-    EACH (k, LANES)
-        sum += x[k];
-    return sum;
 }
 
 #define MOST_SLOTS 4

@@ -19,6 +19,7 @@
 #endif
 
 #include "kernels.h"
+#include "lanes.h"
 
 #include "fcn.h"
 #include "vmath.h"
@@ -104,14 +105,6 @@ static void add_product(const real *x, const real *w, real *y, idx inputs, idx o
     for (idx k = 0; k < inputs; ++k)
         for (idx j = 0; j < outputs; ++j)
             y[j] += x[k] * w[k * outputs + j];
-}
-
-ALWAYS_INLINE real sum_of(vec x)
-{
-    real total = 0;
-    for (idx j = 0; j < LANES; ++j)
-        total += x[j];
-    return total;
 }
 
 ALWAYS_INLINE vec *at(real *x, idx j) { return (vec *)(x + j); }

@@ -51,20 +51,6 @@ static inline Taps flipped(const Taps *taps)
     return back;
 }
 
-/* C += A' B over pixels: rows of C are neighbours in A. */
-typedef struct {
-    const real
-        *a; /* (runs, run, rows), a_skip from run to run, a_k from pixel to pixel */
-    idx a_skip, a_k;
-    const real *b; /* (runs, run, PANEL), likewise */
-    idx b_skip, b_k, b_panel;
-    idx runs, run, rows, panels; /* panels of b, best MANY_BESIDE */
-    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
-    idx c_panel;
-} Deep;
-
-void NAME(deep_product)(const Deep *);
-
 /* (outputs, size) to and from panels of outputs, (size, PANEL); those that are not
  * there are zeros. `apart`: reals between outputs. */
 static inline void pack_panel(const real *w, idx apart, idx outputs, idx size, real *to)

@@ -1,9 +1,9 @@
-/* deep.c - the product of two strided blocks over many pixels, which nothing packs: the
- * gradient of a convolution's weights.
+/* deep.c - the product of two strided blocks over many rows, which nothing packs: the
+ * gradients of a convolution's weights and of a matrix memory.
  *
  * One accumulator per output, summed over the runs and then along each, in order. */
 #include "cases.h"
-#include "conv.h"
+#include "kernels.h"
 
 ALWAYS_INLINE void tile(const Deep *d, idx first, const int rows, const int panels)
 {

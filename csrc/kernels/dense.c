@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "lanes.h"
 #include "tables/dense_table.h"
 
 /* What a product fills at once: it stays in the first cache. */
@@ -28,7 +29,10 @@ static idx packed_size(idx inputs, idx outputs)
 static void pack_panel(const real *w, idx w_k, idx w_j, idx depth, idx width,
                        real *packed)
 {
-    for (idx k = 0; k < depth; ++k)
+    idx k = 0;
+    for (; w_k == 1 && width == PANEL && k + PANEL <= depth; k += PANEL)
+        turn_square(w + k, w_j, 1, packed + k * PANEL);
+    for (; k < depth; ++k)
         for (idx j = 0; j < PANEL; ++j)
             packed[k * PANEL + j] = j < width ? w[k * w_k + j * w_j] : 0;
 }

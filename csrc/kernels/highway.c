@@ -15,6 +15,7 @@
  * Srivastava, Greff, Schmidhuber: Training Very Deep Networks. NIPS 2015; H + x alone:
  * He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition. CVPR 2016. */
 #include "depth.h"
+#include "lanes.h"
 #include "tables/highway_table.h"
 
 /* An odd number of lines, so that the rows do not share the sets of a cache. */
@@ -84,9 +85,7 @@ static void pack_units(const real *w, idx n, idx units, real *to)
     for (idx k = 0; k < n; k += PANEL, w += PANEL, to += PANEL * PANEL) {
         const idx most = min_idx(PANEL, n - k);
         if (units == PANEL && most == PANEL)
-            for (idx j = 0; j < PANEL; ++j)
-                for (idx i = 0; i < PANEL; ++i)
-                    to[i * PANEL + j] = w[j * n + i];
+            turn_square(w, n, 1, to);
         else
             for (idx j = 0; j < units; ++j)
                 for (idx i = 0; i < most; ++i)

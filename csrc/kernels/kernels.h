@@ -44,6 +44,19 @@ ALWAYS_INLINE const real *no_start(void)
 void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
                          idx c_panel, idx panels, idx rows, idx depth);
 
+/* C += A' B over runs, of which nothing is packed: rows of C are neighbours in A. */
+typedef struct {
+    const real *a; /* (runs, run, rows), a_skip from run to run, a_k within */
+    idx a_skip, a_k;
+    const real *b; /* (runs, run, PANEL), likewise */
+    idx b_skip, b_k, b_panel;
+    idx runs, run, rows, panels; /* panels of b, best MANY_BESIDE */
+    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
+    idx c_panel;
+} Deep;
+
+void NAME(deep_product)(const Deep *);
+
 /* Rows of a tile: as many accumulators as the target's registers hold; and panels that
  * an outer product, and one of many rows, has room for beside one another. With AVX-512
  * 6 rows of four load 10 times for 24 multiply-adds, 12 rows of two 14 times. */

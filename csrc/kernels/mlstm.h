@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "lanes.h"
 #include "tables/memory_table.h"
 
 /* One head of one sample. A state is C^T in panels of d_v, (v_panels, d_k, PANEL), then
@@ -23,18 +24,15 @@ typedef struct {
     Poll *poll;
 } Memory;
 
-/* Logarithms are relative to m, weights are exponentials of them. (chunk) each. */
+/* Weights are relative to exp(m), none above 1. (chunk) each. */
 typedef struct {
-    real *keep;  /* log of the share of what was there that a step keeps */
-    real *own;   /* log of the weight of a step's own input */
+    real *keep;  /* share of what was there that a step keeps */
+    real *own;   /* weight of a step's own input */
     real *m, *floor; /* floor: exp(-m) */
     real *first; /* weight that the chunk's initial state has at a step */
     real *last;  /* weight that a step's input has at the chunk's end */
     real *log_i, *log_f;
 } Gates;
-
-/* Below it a logarithm is that of nothing. */
-#define MASKED R(-1e30)
 
 Memory NAME(memory_sizes)(const lstmc_memory *);
 Gates NAME(lay_out_gates)(idx steps, Arena *);
@@ -97,9 +95,7 @@ ALWAYS_INLINE real dot(const real *x, const real *y, idx n)
     idx j = 0;
     for (; j + LANES <= n; j += LANES)
         sum += *(const loose *)(x + j) * *(const loose *)(y + j);
-    real out = 0;
-    for (idx k = 0; k < LANES; ++k)
-        out += sum[k];
+    real out = sum_of(sum);
     for (; j < n; ++j)
         out += x[j] * y[j];
     return out;
@@ -111,20 +107,17 @@ ALWAYS_INLINE vec weight_of(vec x)
     return choose(x < splat(-EXP_MAX), splat(0), exp_(x));
 }
 
-/* The logarithms of the weights of all inputs so far at the next step, t. */
-ALWAYS_INLINE void next_row(real *log_weight, const Gates *gates, idx t)
+/* The weights of the inputs from j on at the next step, t; 0: of those that come. A
+ * vector is written whole, so that the next step can have it at once. */
+ALWAYS_INLINE vec next_weights(real *weight, const Gates *gates, idx t, idx j)
 {
-    for (idx j = 0; j < t; j += LANES)
-        *(vec *)(log_weight + j) += gates->keep[t];
-    log_weight[t] = gates->own[t];
-}
-
-ALWAYS_INLINE real sum_of(vec x)
-{
-    real sum = 0;
-    for (idx j = 0; j < LANES; ++j)
-        sum += x[j];
-    return sum;
+    vec *w = (vec *)(weight + j);
+    ivec lane = {0};
+    EACH (k, LANES)
+        lane[k] = k;
+    *w = choose(lane == (ivec){0} + (bits)(t - j), splat(gates->own[t]),
+                *w * gates->keep[t]);
+    return *w;
 }
 
 /* A B for rows of A, of `depth`, with panels of B; C's panels lie side by side. */
@@ -167,6 +160,16 @@ ALWAYS_INLINE void pack_columns(const real *from, idx row, idx rows, idx n, real
     }
 }
 
+/* to = by * from, which do not overlap; n reals. */
+ALWAYS_INLINE void scale_row(const real *from, real by, real *to, idx n)
+{
+    idx j = 0;
+    for (; j + LANES <= n; j += LANES)
+        *(loose *)(to + j) = by * *(const loose *)(from + j);
+    for (; j < n; ++j)
+        to[j] = by * from[j];
+}
+
 /* A whole panel in one go. */
 ALWAYS_INLINE void copy(const real *from, real *to, idx n)
 {
@@ -186,40 +189,11 @@ ALWAYS_INLINE void pack_rows(const real *from, idx row, idx rows, idx n, real *t
         const real *in = from + t * row;
         idx j = 0;
         for (; own == PANEL && j + PANEL <= n; j += PANEL)
-            for (idx k = 0; k < PANEL; ++k)
-                EACH (i, PANEL)
-                    to[(j + i) * PANEL + k] = scale * in[k * row + j + i];
+            turn_square(in + j, row, scale, to + j * PANEL);
         for (; j < n; ++j)
             for (idx k = 0; k < PANEL; ++k)
                 to[j * PANEL + k] = k < own ? scale * in[k * row + j] : 0;
     }
-}
-
-/* Rows of n reals, as blocks for outer_product: (blocks of n, rows, TILE_ROWS). weight
- * of each row, or NULL. */
-ALWAYS_INLINE void pack_blocks(const real *from, idx row, idx rows, idx n,
-                               const real *weight, real *to)
-{
-    for (idx first = 0; first < n; first += TILE_ROWS) {
-        const idx width = min_idx(TILE_ROWS, n - first);
-        const real *in = from + first;
-        for (idx t = 0; t < rows; ++t, in += row, to += TILE_ROWS) {
-            if (width == TILE_ROWS)
-                memcpy(to, in, TILE_ROWS * sizeof(real));
-            else
-                for (idx j = 0; j < TILE_ROWS; ++j)
-                    to[j] = j < width ? in[j] : 0;
-            const real w = weight ? weight[t] : 1;
-            EACH (j, TILE_ROWS)
-                to[j] = weight ? w * to[j] : to[j];
-        }
-    }
-}
-
-/* Reals of such blocks. */
-ALWAYS_INLINE idx blocks_size(idx n, idx rows)
-{
-    return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS * rows;
 }
 
 /* Rows that go through a chunk together: few, since they see the inputs after the first

@@ -23,11 +23,10 @@ typedef struct {
     real *dc, *dc_rows; /* the same, and as C' of a state */
     real *dn; /* (k_width) */
     real *dk, *dv; /* (k_panels, steps, PANEL), (v_panels, steps, PANEL) */
-    real *log_weight; /* (steps) */
+    real *weight; /* (steps) */
     GateSums sums;
     /* of a strip */
     real *S, *dP, *W; /* (STRIP, steps); X takes the place of W */
-    real *blocks; /* of one of them or of dH */
     real *dh; /* (STRIP, v_width) */
     real *dh_columns, *q_columns; /* (v_panels, STRIP, PANEL), (k_panels, STRIP, .) */
     real *dq; /* (STRIP, k_width) */
@@ -37,7 +36,7 @@ typedef struct {
 static Chunk lay_out(const Memory *s, Arena *arena)
 {
     Chunk c = {.steps = whole(s->chunk)};
-    const idx n = c.steps, wide = max_idx(n, s->v_width);
+    const idx n = c.steps;
     const struct {
         real **at;
         idx size;
@@ -50,7 +49,7 @@ static Chunk lay_out(const Memory *s, Arena *arena)
                {&c.dn, s->k_width},
                {&c.dk, s->k_width * n},
                {&c.dv, s->v_width * n},
-               {&c.log_weight, n},
+               {&c.weight, n},
                {&c.sums.dm, n},
                {&c.sums.starting, n},
                {&c.sums.own, n},
@@ -58,7 +57,6 @@ static Chunk lay_out(const Memory *s, Arena *arena)
                {&c.S, STRIP * n},
                {&c.dP, STRIP * n},
                {&c.W, STRIP * n},
-               {&c.blocks, blocks_size(wide, STRIP)},
                {&c.dh, STRIP * s->v_width},
                {&c.dh_columns, STRIP * s->v_width},
                {&c.q_columns, STRIP * s->k_width},
@@ -149,13 +147,13 @@ typedef struct {
     real dN[STRIP];
 } Strip;
 
-/* W and S of a row, and the sum of S. */
-static real weigh(const Chunk *c, idx at, idx n)
+/* W and S of step t, and the sum of S. */
+static real weigh(const Chunk *c, idx at, idx t, idx n)
 {
     vec sum = {0};
     for (idx j = 0; j < n; j += LANES) {
         vec *S = (vec *)(c->S + at + j);
-        const vec w = weight_of(*(const vec *)(c->log_weight + j));
+        const vec w = next_weights(c->weight, &c->gates, t, j);
         *(vec *)(c->W + at + j) = w;
         *S *= w;
         sum += *S;
@@ -173,8 +171,7 @@ static void open_strip(const Memory *s, const Chunk *c, Strip *z)
     for (idx j = 0; j < z->rows; ++j) {
         const idx r = z->r + j, row = z->t + r;
         real *dh = c->dh + j * s->v_width;
-        next_row(c->log_weight, &c->gates, r);
-        real N = weigh(c, j * c->steps, whole(z->seen));
+        real N = weigh(c, j * c->steps, r, whole(z->seen));
         if (z->n0)
             N += c->gates.first[r] * dot(q + j * rows.row, z->n0, s->d_k);
         NAME(pull_memory_gate)(s, row, dh);
@@ -239,6 +236,24 @@ static void pull_weights(const Memory *s, const Chunk *c, const Strip *z)
     }
 }
 
+/* to (panels, height, PANEL) += A' B over a strip's rows: A (rows, width), B (panels,
+ * STRIP, PANEL). */
+static void add_product(const Strip *z, const real *a, idx a_row, idx width,
+                        const real *b, idx panels, real *to, idx height)
+{
+    NAME(deep_product)(&(Deep){.a = a,
+                               .a_k = a_row,
+                               .b = b,
+                               .b_k = PANEL,
+                               .b_panel = STRIP * PANEL,
+                               .runs = 1,
+                               .run = z->rows,
+                               .rows = width,
+                               .panels = panels,
+                               .c = to,
+                               .c_panel = height * PANEL});
+}
+
 static void run_strip(const Memory *s, const Chunk *c, Strip *z)
 {
     const idx n = c->steps;
@@ -263,18 +278,15 @@ static void run_strip(const Memory *s, const Chunk *c, Strip *z)
     for (idx j = 0; j < z->rows; ++j)
         memcpy(row_of(s, s->call->dq, z->t + z->r + j, s->d_k), c->dq + j * s->k_width,
                (size_t)s->d_k * sizeof(real));
-    pack_blocks(c->dP, n, z->rows, z->seen, NULL, c->blocks);
-    NAME(outer_product)(c->blocks, c->q_columns, STRIP * PANEL, c->dk, n * PANEL,
-                        s->k_panels, z->seen, z->rows);
-    pack_blocks(c->S, n, z->rows, z->seen, NULL, c->blocks);
-    NAME(outer_product)(c->blocks, c->dh_columns, STRIP * PANEL, c->dv, n * PANEL,
-                        s->v_panels, z->seen, z->rows);
+    add_product(z, c->dP, n, z->seen, c->q_columns, s->k_panels, c->dk, n);
+    add_product(z, c->S, n, z->seen, c->dh_columns, s->v_panels, c->dv, n);
     if (!z->wanted)
         return;
     const real *w = c->gates.first + z->r;
-    pack_blocks(c->dh, s->v_width, z->rows, s->d_v, w, c->blocks);
-    NAME(outer_product)(c->blocks, c->q_columns, STRIP * PANEL, c->dc, s->d_v * PANEL,
-                        s->k_panels, s->d_v, z->rows);
+    for (idx j = 0; j < z->rows; ++j)
+        for (idx k = 0; k < s->v_width; k += LANES)
+            *(vec *)(c->dh + j * s->v_width + k) *= w[j];
+    add_product(z, c->dh, s->v_width, s->d_v, c->q_columns, s->k_panels, c->dc, s->d_v);
     for (idx j = 0; j < z->rows; ++j) {
         const real *q = row_of(s, s->call->q, z->t + z->r + j, s->d_k);
         for (idx k = 0; k < s->d_k; ++k)
@@ -289,10 +301,9 @@ static void store_inputs(const Memory *s, const Chunk *c, idx t, idx steps)
         real *dk = row_of(s, s->call->dk, t + r, s->d_k);
         real *dv = row_of(s, s->call->dv, t + r, s->d_v);
         for (idx p = 0; p < s->k_panels; ++p) {
-            const real *from = c->dk + (p * c->steps + r) * PANEL;
             const idx width = min_idx(PANEL, s->d_k - p * PANEL);
-            for (idx j = 0; j < width; ++j)
-                dk[p * PANEL + j] = from[j] * s->scale;
+            scale_row(c->dk + (p * c->steps + r) * PANEL, s->scale, dk + p * PANEL,
+                      width);
         }
         for (idx p = 0; p < s->v_panels; ++p)
             copy(c->dv + (p * c->steps + r) * PANEL, dv + p * PANEL,
@@ -314,7 +325,7 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, const real *state,
     pack_rows(v, call->v.row, steps, s->d_v, c->v_rows, s->d_v, 1);
     turn(state, s->d_k, s->d_v, c->c0);
     for (idx j = 0; j < c->steps; ++j) {
-        c->log_weight[j] = MASKED;
+        c->weight[j] = 0;
         c->sums.starting[j] = 0;
     }
     double through = 0;

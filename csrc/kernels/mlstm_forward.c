@@ -15,10 +15,9 @@ typedef struct {
     idx steps; /* of a chunk at most, rounded up */
     real *keys;   /* (panels of steps, d_k, PANEL) */
     real *values; /* (v_panels, d_k + steps, PANEL): C0', then V */
-    real *blocks; /* keys for the state's update, (blocks of d_k, steps, TILE_ROWS) */
     real *left;   /* (STRIP, k_width + steps): w Q, then S */
     real *h;      /* (STRIP, v_width) */
-    real *log_weight; /* (steps) */
+    real *weight; /* (steps) */
     Gates gates;
 } Chunk;
 
@@ -27,10 +26,9 @@ static Chunk lay_out(const Memory *s, Arena *arena)
     Chunk c = {.steps = whole(s->chunk)};
     c.keys = take(arena, c.steps * s->d_k, sizeof(real));
     c.values = take(arena, s->v_width * (s->d_k + c.steps), sizeof(real));
-    c.blocks = take(arena, blocks_size(s->d_k, c.steps), sizeof(real));
     c.left = take(arena, STRIP * (s->k_width + c.steps), sizeof(real));
     c.h = take(arena, STRIP * s->v_width, sizeof(real));
-    c.log_weight = take(arena, c.steps, sizeof(real));
+    c.weight = take(arena, c.steps, sizeof(real));
     c.gates = NAME(lay_out_gates)(s->chunk, arena);
     return c;
 }
@@ -68,14 +66,14 @@ static int is_finite(const Memory *s, const Chunk *c, idx steps)
     return sum_of(sum) == 0;
 }
 
-/* S in place of Q K', and its sum in a row. */
-static real weigh(real *row, const real *log_weight, idx n)
+/* S in place of Q K' at step t, and its sum. */
+static real weigh(const Chunk *c, real *row, idx t, idx n)
 {
     vec sum = {0};
     for (idx j = 0; j < n; j += LANES) {
         vec *x = (vec *)(row + j);
-        const vec log = *(const vec *)(log_weight + j);
-        *x = choose(log < splat(-EXP_MAX), splat(0), *x * exp_(log));
+        const vec w = next_weights(c->weight, &c->gates, t, j);
+        *x = choose(w == splat(0), splat(0), *x * w);
         sum += *x;
     }
     return sum_of(sum);
@@ -93,13 +91,12 @@ static void run_strip(const Memory *s, const Chunk *c, idx t, idx r, idx rows,
              width);
     for (idx j = 0; j < rows; ++j) {
         const real *own = q + j * call->q.row;
-        next_row(c->log_weight, &c->gates, r + j);
-        real sum = weigh(S + j * width, c->log_weight, whole(seen));
+        real sum = weigh(c, S + j * width, r + j, whole(seen));
         const real w = c->gates.first[r + j];
         if (n0) {
             sum += w * dot(own, n0, s->d_k);
-            for (idx k = 0; k < s->d_k; ++k) /* up to S, which goes on from there */
-                S[j * width - s->d_k + k] = w * own[k];
+            /* Up to S, which goes on from there. */
+            scale_row(own, w, S + j * width - s->d_k, s->d_k);
         }
         sum = sum < 0 ? -sum : sum;
         const real least = c->gates.floor[r + j];
@@ -110,14 +107,12 @@ static void run_strip(const Memory *s, const Chunk *c, idx t, idx r, idx rows,
     multiply(S - before, width, rows, c->values + (s->d_k - before) * PANEL,
              panel_of(s, c), s->v_panels, before + seen, c->h, s->v_width);
     for (idx j = 0; j < rows; ++j) {
-        const real *from = c->h + j * s->v_width;
         real *h = row_of(s, call->h, t + r + j, s->d_v);
-        for (idx k = 0; k < s->d_v; ++k)
-            h[k] = from[k] * over[j];
+        scale_row(c->h + j * s->v_width, over[j], h, s->d_v);
     }
 }
 
-/* C and n from the chunk's start to its end. */
+/* C and n from the chunk's start to its end; V is used up. */
 static void update(const Memory *s, const Chunk *c, idx t, idx steps, real *n)
 {
     const lstmc_rows rows = s->call->k;
@@ -126,13 +121,24 @@ static void update(const Memory *s, const Chunk *c, idx t, idx steps, real *n)
     real *scaled = c->left; /* weights with the scale of k */
     for (idx j = 0; j < steps; ++j)
         scaled[j] = weight[j] * s->scale;
-    pack_blocks(k, rows.row, steps, s->d_k, scaled, c->blocks);
     for (idx p = 0; p < s->v_panels; ++p) {
-        real *C = c->values + p * panel_of(s, c);
+        real *C = c->values + p * panel_of(s, c), *V = C + s->d_k * PANEL;
         for (idx j = 0; j < s->d_k * PANEL; j += LANES)
             *(vec *)(C + j) *= w;
-        NAME(outer_product)(c->blocks, C + s->d_k * PANEL, 0, C, 0, 1, s->d_k, steps);
+        for (idx j = 0; j < steps * PANEL; j += LANES)
+            *(vec *)(V + j) *= scaled[j / PANEL];
     }
+    NAME(deep_product)(&(Deep){.a = k,
+                               .a_k = rows.row,
+                               .b = c->values + s->d_k * PANEL,
+                               .b_k = PANEL,
+                               .b_panel = panel_of(s, c),
+                               .runs = 1,
+                               .run = steps,
+                               .rows = s->d_k,
+                               .panels = s->v_panels,
+                               .c = c->values,
+                               .c_panel = panel_of(s, c)});
     for (idx j = 0; j < s->d_k; ++j)
         n[j] *= w;
     for (idx r = 0; r < steps; ++r, k += rows.row)
@@ -154,7 +160,7 @@ static void run_chunk(const Memory *s, const Chunk *c, idx t, real *state, int z
                      min_idx(PANEL, s->d_v - p * PANEL),
                      c->values + p * panel_of(s, c) + s->d_k * PANEL, steps, 1);
     for (idx j = 0; j < c->steps; ++j)
-        c->log_weight[j] = MASKED;
+        c->weight[j] = 0;
     const idx strip = is_finite(s, c, steps) ? STRIP : 1;
     for (idx r = 0; r < steps; r += strip) {
         const idx rows = min_idx(strip, steps - r);

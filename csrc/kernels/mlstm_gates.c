@@ -1,11 +1,11 @@
-/* mlstm_gates.c - the gates of a chunk as logarithms that cannot overflow.
+/* mlstm_gates.c - the gates of a chunk as weights that cannot overflow.
  *
  *   m = max(log f + m', log i)          ' marks the step before
- *   keep = log f + m' - m <= 0          own = log i - m <= 0
+ *   keep = f exp(m' - m) <= 1           own = i exp(-m) <= 1
  *
- * A weight is the exponential of a sum of these: sums that matter are small, whatever
- * the gates are and however long the chunk is. m may be rounded, being but a reference,
- * if keep and own are made with what it was rounded to: they are made in double. */
+ * A weight is a product of these, whatever the gates are and however long the chunk is.
+ * m may be rounded, being but a reference, if keep and own are made with what it was
+ * rounded to: their logarithms are made in double. */
 #include <math.h>
 
 #if defined(_OPENMP)
@@ -77,6 +77,8 @@ real NAME(memory_gates)(const Memory *s, idx t, idx steps, real m0, const Gates 
     for (idx j = steps; j < n; ++j)
         g->last[j] = 0;
     for (idx j = 0; j < n; j += LANES) {
+        *(vec *)(g->keep + j) = weight_of(*(vec *)(g->keep + j));
+        *(vec *)(g->own + j) = weight_of(*(vec *)(g->own + j));
         *(vec *)(g->first + j) = weight_of(*(vec *)(g->first + j));
         *(vec *)(g->last + j) = weight_of(*(vec *)(g->last + j));
         *(vec *)(g->floor + j) = exp_(-*(vec *)(g->m + j));

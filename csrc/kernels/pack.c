@@ -1,5 +1,6 @@
 /* pack.c - weights from the rows that people know to the panels that the tile wants. */
 #include "kernels.h"
+#include "lanes.h"
 
 static const Row h_alone = {.state = 0, .slot = NONE};
 
@@ -144,6 +145,10 @@ void NAME(pack)(const Plan *plan, const lstmc_weights *weights, real *packed,
 /* One square: rows q * PANEL on of the n rows at `from`. */
 static void transpose_square(const real *from, idx q, idx n, real *to)
 {
+    if ((q + 1) * PANEL <= n) {
+        turn_square(from + q * PANEL * PANEL, PANEL, 1, to);
+        return;
+    }
     for (idx j = 0; j < PANEL; ++j)
         for (idx k = 0; k < PANEL; ++k)
             to[j * PANEL + k] =

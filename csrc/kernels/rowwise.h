@@ -2,6 +2,7 @@
 #ifndef LSTMC_ROWWISE_KERNELS_H
 #define LSTMC_ROWWISE_KERNELS_H
 
+#include "lanes.h"
 #include "lstmc_rowwise.h"
 #include "parallel.h"
 #include "tables/row_table.h"
@@ -29,14 +30,6 @@ ALWAYS_INLINE void put(real *x, idx n, vec value)
 }
 
 ALWAYS_INLINE void put_sum(real *x, idx n, vec value) { put(x, n, get(x, n) + value); }
-
-ALWAYS_INLINE real sum_of(vec x)
-{
-    real out = 0;
-    for (idx j = 0; j < LANES; ++j)
-        out += x[j];
-    return out;
-}
 
 /* The vectors of a row, at j: n are left from there. */
 #define EACH_LEFT(j, n, width) \

@@ -46,6 +46,7 @@ void test_machine(void);
     void test##_avx512_f32(void);   \
     void test##_avx512_f64(void);
 OF_EACH_TARGET(test_vmath)
+OF_EACH_TARGET(test_lanes)
 OF_EACH_TARGET(test_product)
 
 #endif

@@ -95,6 +95,7 @@ static int test_targets(void)
 int main(void)
 {
     TEST_EACH(test_vmath);
+    TEST_EACH(test_lanes);
     TEST_EACH(test_product);
     test_machine();
     return report() | test_targets();

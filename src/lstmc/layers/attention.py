@@ -13,7 +13,7 @@ from ..initializers import glorot_uniform, orthogonal
 from ..sequences import Sequences, as_sequences
 from .dense import product
 from .forms import in_form_of
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 
 States = tuple[np.ndarray, np.ndarray]
 
@@ -161,8 +161,8 @@ class AttentionLSTM(Layer):
         w, n, steps = self._views(self.weights), self.hidden_size, len(x.values)
         key = product(x.values, w["weight_key"], w["bias_key"], threads)
         gates = product(x.values, w["weight_ih"], w["bias"], threads)
-        context = np.empty((steps, self.input_size), self.dtype)
-        h, c = np.empty((2, steps, n), self.dtype)
+        context = fresh((steps, self.input_size), self.dtype)
+        h, c = fresh((2, steps, n), self.dtype)
         kept = (gates, context, h, c)
         if len(x):
             _kernel("attend", self.dtype)(
@@ -185,8 +185,8 @@ class AttentionLSTM(Layer):
         tape.used = True
         x, n, steps = tape.x, self.hidden_size, len(tape.x.values)
         w, g = self._views(self.weights), self._views(gradient)
-        dx = np.empty((steps, self.input_size), self.dtype)
-        d_key, d_query = np.empty((2, steps, n), self.dtype)
+        dx = fresh((steps, self.input_size), self.dtype)
+        d_key, d_query = fresh((2, steps, n), self.dtype)
         d_vector = np.empty((len(x), n), self.dtype)
         before = tuple(np.empty((2, len(x), n), self.dtype))
         if len(x):

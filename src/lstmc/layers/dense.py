@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import _core
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 
 
 class Dense(Layer):
@@ -102,7 +102,7 @@ class Dense(Layer):
             Number of threads; 0 leaves the choice to the library.
         """
         x, dy = np.ascontiguousarray(tape), np.ascontiguousarray(dy)
-        dx = np.empty(x.shape, self.dtype) if input_gradient else None
+        dx = fresh(x.shape, self.dtype) if input_gradient else None
         dweight, dbias = self._parts(gradient)
         _core.dense_backward(x, self.weight, dy, dx, dweight, dbias, threads)
         return dx
@@ -110,7 +110,7 @@ class Dense(Layer):
 
 def product(x, weight, bias, threads=0):
     """Return ``x weight' + bias``, every sum in one fixed order."""
-    out = np.empty((len(x), len(weight)), x.dtype)  # (n, output_size)
+    out = fresh((len(x), len(weight)), x.dtype)  # (n, output_size)
     if x.shape[1] == 0:  # sums over no steps at all
         out[:] = bias
         return out

@@ -13,7 +13,7 @@ from ..initializers import orthogonal
 from ..sequences import Sequences
 from .conv import checked_size
 from .frames import checked_axes
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 from .stack import registry
 
 PEEPHOLES = (None, "channel", "pixel")
@@ -230,7 +230,7 @@ class Films(Layer):
         for layer in reversed(range(self.num_layers)):
             x = tape.inputs[layer]
             wanted = input_gradient or layer > 0
-            dx = np.empty(x.values.shape, self.dtype) if wanted else None
+            dx = fresh(x.values.shape, self.dtype) if wanted else None
             saved = tape.saved.pop()
             kernel_backward(self.dtype)(
                 self._kernels[layer], x.offsets, x.values,
@@ -246,7 +246,7 @@ class Films(Layer):
 
     def _empty(self, x, channels):
         pixels = math.prod(self.image_size)
-        return np.empty((len(x.values), pixels * channels), self.dtype)
+        return fresh((len(x.values), pixels * channels), self.dtype)
 
     def _empty_state(self, n):
         shape = (self.num_layers, n, *self.image_size, self.hidden_channels)

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from .. import _core
-from .layer import aligned, checked_dtype
+from .layer import aligned, checked_dtype, fresh
 from .options import check_choice, check_integer
 
 FORMS = ("chunkwise", "parallel", "recurrent")
@@ -193,7 +193,7 @@ class MatrixMemory:
         return tuple(np.empty(shape, self.dtype) for shape in shapes)
 
     def _rows(self, rows, width):
-        return np.empty((rows, self.heads * width), self.dtype)
+        return fresh((rows, self.heads * width), self.dtype)
 
 
 class MemoryStream:

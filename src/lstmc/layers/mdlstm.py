@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from ..images import Images, as_images, is_list
 from ..initializers import find_initializer
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 
 MERGES = ("concat", "sum")
 KINDS = ("weight_ih", "weight_hh", "bias", "peephole")
@@ -223,7 +223,7 @@ class MDLSTM(Layer):
 
     def _run(self, x, saved, threads):
         width = len(self.codes) * self.hidden_size
-        y = np.empty((len(x.values), width), self.dtype)
+        y = fresh((len(x.values), width), self.dtype)
         if len(x):
             _core.mdlstm_forward(
                 self.weights, x.shapes, self.codes, self.hidden_size, x.values, y,

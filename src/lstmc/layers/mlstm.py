@@ -11,7 +11,7 @@ from .. import _core
 from ..sequences import Sequences, as_sequences
 from .dense import product
 from .forms import in_form_of
-from .layer import Layer, aligned, checked_dtype
+from .layer import Layer, aligned, checked_dtype, fresh
 from .matrix_memory import MatrixMemory, check_memory_options
 from .mlstm_stream import MLSTMStream
 from .options import check_integer
@@ -238,14 +238,14 @@ class MLSTM(Layer):
             )
         tape.used = True
         x, m = tape.x.values, self.input_size
-        da = np.empty((len(x), self.width), self.dtype)
+        da = fresh((len(x), self.width), self.dtype)
         parts = self._split(da)
         _, before = self.memory.pull(
             tape.memory, dy, dstate, out=tuple(parts[k] for k in "qkvifo"),
             threads=threads,
         )  # fmt: skip
         end = self.width * m
-        dx = np.empty(x.shape, self.dtype) if input_gradient else None
+        dx = fresh(x.shape, self.dtype) if input_gradient else None
         _core.dense_backward(
             x, self.weight, da, dx, gradient[:end].reshape(self.width, m),
             gradient[end:], threads,

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _core
 from .dense import product
+from .layer import fresh
 
 EPSILON = 1e-5  # beside a variance
 
@@ -35,7 +36,7 @@ def linear(x, w, threads):
 
 def pull_linear(x, w, dy, dw, threads):
     """Return dx; fill dw."""
-    dx = np.empty_like(x)
+    dx = fresh(x.shape, x.dtype)
     _core.dense_backward(x, w, dy, dx, dw, None, threads)
     return dx
 
@@ -49,14 +50,14 @@ def norm(x, w, groups, threads):
     ----------
     .. [1] Ba, Kiros, Hinton: Layer Normalization. 2016.
     """
-    y, saved = np.empty_like(x), np.empty((len(x), 2 * groups), x.dtype)
+    y, saved = fresh(x.shape, x.dtype), np.empty((len(x), 2 * groups), x.dtype)
     _norm_forward(x.dtype)(x, w, groups, EPSILON, y, saved, threads)
     return y, saved
 
 
 def pull_norm(x, w, groups, saved, dy, dw, threads, onto=None):
     """Return dx, or what it was added to; fill dw."""
-    dx = np.empty_like(x) if onto is None else onto
+    dx = fresh(x.shape, x.dtype) if onto is None else onto
     _norm_backward(x.dtype)(
         x, w, groups, EPSILON, saved, dy, dx, onto is not None, dw, threads
     )
@@ -69,7 +70,7 @@ def causal(offsets, x, w, b, before, threads):
     x: columns of rows, w (4, width), the step itself last; before (n, 3, width) or
     None: the inputs before the first step. Returns (y, the same after the last step).
     """
-    y = np.empty(x.shape, x.dtype)
+    y = fresh(x.shape, x.dtype)
     after = np.empty((len(offsets) - 1, 3, x.shape[1]), x.dtype)
     _causal_forward(x.dtype)(offsets, x, w, b, before, after, y, threads)
     return y, after
@@ -91,7 +92,7 @@ def mix(a, x, w, gates_w, gates_b, threads):
     width), gates (2, rows, heads)): q, k, v and i, f.
     """
     rows, width = a.shape
-    y = np.empty((3, rows, width), a.dtype)
+    y = fresh((3, rows, width), a.dtype)
     gates = np.empty((2, rows, len(gates_b) // 2), a.dtype)
     _mix_forward(a.dtype)(a, x, w, gates_w, gates_b, y, gates, threads)
     return y, gates
@@ -109,14 +110,14 @@ def pull_mix(
 
 def gate(h, a, skip, z, threads):
     """(h + skip a) z sigmoid(z); z: columns of rows."""
-    y = np.empty_like(h)
+    y = fresh(h.shape, h.dtype)
     _gate_forward(h.dtype)(h, a, skip, z, y, threads)
     return y
 
 
 def pull_gate(h, a, skip, z, dy, dz, d_skip, threads):
     """Return (dh, da); fill dz and d_skip."""
-    dh, da = np.empty_like(h), np.empty_like(h)
+    dh, da = fresh(h.shape, h.dtype), fresh(h.shape, h.dtype)
     _gate_backward(h.dtype)(h, a, skip, z, dy, dh, da, dz, d_skip, threads)
     return dh, da
 
@@ -128,13 +129,13 @@ def geglu(x, threads):
     ----------
     .. [1] Shazeer: GLU Variants Improve Transformer. 2020.
     """
-    y = np.empty((len(x), x.shape[1] // 2), x.dtype)
+    y = fresh((len(x), x.shape[1] // 2), x.dtype)
     _geglu_forward(x.dtype)(x, y, threads)
     return y
 
 
 def pull_geglu(x, dy, threads):
     """Return dx."""
-    dx = np.empty_like(x)
+    dx = fresh(x.shape, x.dtype)
     _geglu_backward(x.dtype)(x, dy, dx, threads)
     return dx

@@ -24,7 +24,7 @@ from ..initializers import power_law
 from . import rowwise
 from .doors import kernel_backward, kernel_forward
 from .flat import Flat
-from .layer import aligned
+from .layer import aligned, fresh
 from .stack import registry
 
 I, F, Z, O = range(4)  # noqa: E741
@@ -169,7 +169,7 @@ class ScalarBlock(Flat):
     def _run_cell(self, a, u, offsets, state, tapes, threads):
         """Return h (rows, width) and the states after; put a tape a head into tapes."""
         rows, n = len(a), self.units
-        h, after = np.empty((rows, self.width), self.dtype), []
+        h, after = fresh((rows, self.width), self.dtype), []
         for k, weights in enumerate(self.packed(self._views)):
             own = slice(k * n, (k + 1) * n)
             x = np.concatenate((a[:, own], u[:, own]), axis=1)
@@ -182,7 +182,7 @@ class ScalarBlock(Flat):
             saved = None
             if tapes is not None:
                 saved = aligned(self._kernel.tape_size(rows), self.dtype)
-            y = np.empty((rows, n), self.dtype)
+            y = fresh((rows, n), self.dtype)
             slabs = kernel_forward(self.dtype)(
                 self._kernel, offsets, x, self._own(weights), y, before, found, saved,
                 threads,
@@ -207,7 +207,7 @@ class ScalarBlock(Flat):
             found = tuple(
                 np.empty((1, len(tape.offsets) - 1, n), self.dtype) for _ in range(4)
             )
-            dx = np.empty((rows, 2 * n), self.dtype)
+            dx = fresh((rows, 2 * n), self.dtype)
             gradient = aligned(self._kernel.packed_size, self.dtype)
             kernel_backward(self.dtype)(
                 self._kernel, tape.offsets, x, weights, y, state, saved, slabs,
