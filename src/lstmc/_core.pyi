@@ -358,8 +358,19 @@ class Memory:
 # Of each dtype one, by "float" and "double".
 memory_forward: dict[str, Any]
 memory_backward: dict[str, Any]
-memory_step: dict[str, Any]
 memory_move: dict[str, Any]
+
+def memory_step(
+    memory: Any,
+    state: np.ndarray,
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    i: np.ndarray,
+    f: np.ndarray,
+    o: np.ndarray | None,
+    h: np.ndarray,
+) -> None: ...
 
 def moments(
     x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0

@@ -209,19 +209,46 @@ cdef void *stream_memory(Memory memory, real[::1] state,
     return &state[0]
 
 
-def memory_step(Memory memory, real[::1] state, const real[:, :] q, const real[:, :] k,
-                const real[:, :] v, const real[:, :] i, const real[:, :] f,
-                const real[:, :] o, real[:, :] h):
+cdef int find_rows(array, char code, str what, Py_ssize_t rows, Py_ssize_t columns,
+                   lstmc_rows *to) except -1:
+    """As `fill_rows`, at a fourth of the cost of a typed view."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+    cdef bint right = view.ndim == 2 and view.format[0] == code
+    if right and (view.shape[0] != rows or view.shape[1] != columns):
+        right = False
+    if right and columns > 1 and view.strides[1] != view.itemsize:
+        right = False
+    to.at = view.buf
+    if right:
+        to.row = view.strides[0] // view.itemsize
+    PyBuffer_Release(&view)
+    if not right:
+        expect(False, what, (array.dtype.char, array.shape, array.strides),
+               (chr(code), (rows, columns), "elements of a row side by side"))
+    return 0
+
+
+def memory_step(Memory memory, state, q, k, v, i, f, o, h):
     """One step of a stream whose `state` has a row for each row of h; o may be None."""
     cdef lstmc_memory_call call
     cdef int status
+    cdef char kind = c"d" if memory.memory.dtype == LSTMC_FLOAT64 else c"f"
+    cdef Py_ssize_t heads = memory.memory.heads, samples = len(h)
+    cdef Py_ssize_t keys = heads * memory.memory.d_k, values = heads * memory.memory.d_v
     memset(&call, 0, sizeof(call))
-    call.samples = h.shape[0]
-    fill_inputs[real](memory, &call, call.samples, q, k, v, i, f, o)
-    fill_rows[real](h, "h", call.samples, memory.memory.heads * memory.memory.d_v,
-                    &call.h)
-    cdef void *place = stream_memory[real](memory, state, call.samples)
-    if call.samples * memory.memory.heads * memory.stream_size < 100000:
+    call.memory, call.samples = memory.memory, samples
+    find_rows(q, kind, "q", samples, keys, &call.q)
+    find_rows(k, kind, "k", samples, keys, &call.k)
+    find_rows(v, kind, "v", samples, values, &call.v)
+    find_rows(i, kind, "i", samples, heads, &call.i)
+    find_rows(f, kind, "f", samples, heads, &call.f)
+    if o is not None:
+        find_rows(o, kind, "o", samples, values, &call.o)
+    find_rows(h, kind, "h", samples, values, &call.h)
+    expect(samples > 0, "h", "no row", "a row for each sequence")
+    cdef void *place = address(state, kind, samples * heads * memory.stream_size, True)
+    if samples * heads * memory.stream_size < 100000:
         check(lstmc_memory_step(&call, place))
         return
     with nogil:

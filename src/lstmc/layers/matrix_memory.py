@@ -209,12 +209,13 @@ class MemoryStream:
         size = memory._kernel.stream_size
         self._state = aligned(batch_size * memory.heads * size, memory.dtype)
         self._state[:] = 0
-        self._step = _step(memory.dtype)
         self._h = memory._rows(batch_size, memory.d_v)
 
     def step(self, q, k, v, i, f, o=None):
         """Advance all sequences by one step; returns h (batch_size, heads * d_v)."""
-        self._step(self.memory._kernel, self._state, q, k, v, i, f, o, self._h)
+        _core.memory_step(
+            self.memory._kernel, self._state, q, k, v, i, f, o, self._h
+        )  # fmt: skip
         return self._h
 
     def reset(self, rows=None):
@@ -249,5 +250,4 @@ def by_dtype(door):
 
 _forward = by_dtype(_core.memory_forward)
 _backward = by_dtype(_core.memory_backward)
-_step = by_dtype(_core.memory_step)
 _move = by_dtype(_core.memory_move)
