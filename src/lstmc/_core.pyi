@@ -371,7 +371,6 @@ def memory_step(
     o: np.ndarray | None,
     h: np.ndarray,
 ) -> None: ...
-
 def moments(
     x: np.ndarray, mean: np.ndarray, variance: np.ndarray, threads: int = 0
 ) -> None: ...
