@@ -122,6 +122,6 @@ def test_a_tape_that_is_too_short():
     weights = np.zeros(layer.packed_size, "f4")
     tape = np.zeros(layer.checkpoint_size(offsets) - 1, "f4")
     with pytest.raises(ValueError, match="tape: expected at least"):
-        _core.forward["float"](
+        _core.forward(
             layer, offsets, x, weights, y, None, None, tape, 1, checkpoint=True
         )

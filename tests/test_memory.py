@@ -47,10 +47,10 @@ tape = aligned(layer.tape_size(samples), "f4")
 tape[:] = 0
 
 def forward():
-    return _core.forward["float"](layer, offsets, x, weights, y, None, None, tape, 1)
+    return _core.forward(layer, offsets, x, weights, y, None, None, tape, 1)
 
 def backward(slabs):
-    _core.backward["float"](layer, offsets, x, weights, y, None, tape, slabs, y, None,
+    _core.backward(layer, offsets, x, weights, y, None, tape, slabs, y, None,
                             dx, None, gradient, 1)
 
 slabs = forward()

@@ -29,7 +29,8 @@ def softmax_loss(const real[:, ::1] logits, const Py_ssize_t[::1] target,
     expect(gradient.shape[0] == n and gradient.shape[1] == classes, "gradient",
            (gradient.shape[0], gradient.shape[1]), (n, classes))
     for r in range(n):
-        expect(0 <= target[r] < classes, "target", target[r], f"0 to {classes - 1}")
+        if not 0 <= target[r] < classes:  # what to say takes longer than to look
+            expect(False, "target", target[r], f"0 to {classes - 1}")
     with nogil:
         for r in range(n):
             most = -INFINITY

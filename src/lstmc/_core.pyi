@@ -125,9 +125,39 @@ gate_backward: dict[str, Any]
 geglu_forward: dict[str, Any]
 geglu_backward: dict[str, Any]
 
-forward: dict[str, Any]  # by "float" or "double"
-backward: dict[str, Any]
-
+def forward(
+    layer: Layer,
+    offsets: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    y: np.ndarray | None,
+    state: tuple[np.ndarray, ...] | None,
+    new_state: tuple[np.ndarray, ...] | None,
+    tape: np.ndarray | None,
+    threads: int,
+    checkpoint: bool = False,
+    time: np.ndarray | None = None,
+    noise: tuple[Any, ...] | None = None,
+) -> int: ...
+def backward(
+    layer: Layer,
+    offsets: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    y: np.ndarray,
+    state: tuple[np.ndarray, ...] | None,
+    tape: np.ndarray,
+    slabs: int,
+    dy: np.ndarray | None,
+    dstate: tuple[np.ndarray, ...] | None,
+    dx: np.ndarray | None,
+    dstate_before: tuple[np.ndarray, ...] | None,
+    gradient: np.ndarray,
+    threads: int,
+    checkpoint: bool = False,
+    time: np.ndarray | None = None,
+    noise: tuple[Any, ...] | None = None,
+) -> None: ...
 def dense(
     x: np.ndarray,
     weight: np.ndarray,

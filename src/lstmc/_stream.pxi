@@ -1,8 +1,6 @@
 # Streams: one step a call, from Python in about a microsecond. A part of _core.pyx.
 
 cimport cython
-from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
-                             PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
 
 cdef extern from "Python.h":
     # Without the look at an exception behind each call: a refusal is no error here.
@@ -199,17 +197,3 @@ def stream_bytes(tuple layers, Py_ssize_t samples):
     cdef int count = fill_layers(layers, layer)
     check(lstmc_stream_size(layer, count, samples, &size))
     return size
-
-
-cdef void *address(array, char code, Py_ssize_t size, bint writable) except NULL:
-    """Where the `size` elements of a C-contiguous array start."""
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
-                       | (PyBUF_WRITABLE if writable else 0))
-    cdef void *start = view.buf
-    cdef Py_ssize_t got = view.len // view.itemsize
-    cdef char kind = view.format[0]
-    PyBuffer_Release(&view)
-    if kind != code or got != size:  # what to say takes longer than to look
-        expect(False, "array", (chr(kind), got), (chr(code), size))
-    return start

@@ -22,7 +22,6 @@ import numpy as np
 from .. import _core
 from ..initializers import power_law
 from . import rowwise
-from .doors import kernel_backward, kernel_forward
 from .flat import Flat
 from .layer import aligned, fresh
 from .stack import registry
@@ -183,7 +182,7 @@ class ScalarBlock(Flat):
             if tapes is not None:
                 saved = aligned(self._kernel.tape_size(rows), self.dtype)
             y = fresh((rows, n), self.dtype)
-            slabs = kernel_forward(self.dtype)(
+            slabs = _core.forward(
                 self._kernel, offsets, x, self._own(weights), y, before, found, saved,
                 threads,
             )  # fmt: skip
@@ -209,7 +208,7 @@ class ScalarBlock(Flat):
             )
             dx = fresh((rows, 2 * n), self.dtype)
             gradient = aligned(self._kernel.packed_size, self.dtype)
-            kernel_backward(self.dtype)(
+            _core.backward(
                 self._kernel, tape.offsets, x, weights, y, state, saved, slabs,
                 np.ascontiguousarray(dh[:, own]), given, dx, found, gradient, threads,
             )  # fmt: skip

@@ -10,7 +10,6 @@ import numpy as np
 from .. import _core
 from ..sequences import Sequences
 from .dense import product
-from .doors import by_head, kernel_backward, kernel_forward
 from .layer import aligned, checked_dtype, fresh
 from .noise import Noisy
 from .options import check_options, checked_zoneout
@@ -214,7 +213,7 @@ class Stack(Noisy):
             if outputs or not last:
                 y = fresh((len(x.values), self.output_size), self.dtype)
             found = self._kernel_state(after, layer, None)
-            kernel_forward(self.dtype)(
+            _core.forward(
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
                 self._kernel_state(state, layer, static, len(x)), found,
                 None, threads, False, time, self._noise(layer, dropout_key),
@@ -245,7 +244,7 @@ class Stack(Noisy):
                 size = kernel.checkpoint_size(x.offsets)
             saved = self._take_tape(layer, size)
             found = self._kernel_state(after, layer, None)
-            slabs = kernel_forward(self.dtype)(
+            slabs = _core.forward(
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
                 self._kernel_state(state, layer, static, len(x)), found,
                 saved, threads, checkpoint, time, self._noise(layer, dropout_key),
@@ -285,7 +284,7 @@ class Stack(Noisy):
             wanted = input_gradient or layer > 0
             dx = fresh(x.values.shape, self.dtype) if wanted else None
             found = self._kernel_state(before, layer, None)
-            kernel_backward(self.dtype)(
+            _core.backward(
                 self._kernels[layer], x.offsets, x.values, tape.weights[part],
                 tape.outputs[layer],
                 self._kernel_state(tape.state, layer, tape.static, n),
@@ -391,3 +390,10 @@ class Stack(Noisy):
             gradient[w] = product(da.T, tape.static.T, none).ravel()
             gradient[b] = da.sum(axis=0)
             tape.dstatic += product(da, weight.T, none)
+
+
+def by_head(state, heads):
+    """(directions, n, heads * units) to (directions * heads, n, units)."""
+    sides, n, width = state.shape
+    split = state.reshape(sides, n, heads, width // heads).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(split).reshape(sides * heads, n, width // heads)

@@ -1,0 +1,212 @@
+# A recurrent layer. A part of _core.pyx.
+
+cdef class Layer:
+    """One layer of cells: its sizes, and packing.
+
+    It has `parts`, the heads of one direction after those of the other. A part's packed
+    weights, tapes and gradients lie behind those of the part before.
+    """
+
+    cdef lstmc_layer layer
+    cdef readonly int states, parts
+    cdef lstmc_cell cell
+    cdef readonly Py_ssize_t part_size, packed_size  # reals of a part, and of all
+    cdef readonly Py_ssize_t width  # features of h of a part
+    cdef char code  # of the dtype in a buffer
+    cdef Py_ssize_t real_size  # bytes
+
+    def __cinit__(self, int cell, bint float64, Py_ssize_t inputs, Py_ssize_t units,
+                  int directions, bint identity_output, int heads=1,
+                  Py_ssize_t projection=0, bint truncated=False):
+        self.layer = lstmc_layer(cell, LSTMC_FLOAT64 if float64 else LSTMC_FLOAT32,
+                                 inputs, units, directions, heads, projection,
+                                 identity_output, truncated)
+        check(lstmc_packed_size(&self.layer, &self.part_size))
+        check(lstmc_describe_cell(cell, &self.cell))
+        self.parts = directions * heads
+        self.packed_size = self.part_size * self.parts
+        self.states = self.cell.states
+        self.width = projection if projection else units
+        self.code, self.real_size = c"d" if float64 else c"f", 8 if float64 else 4
+
+    def tape_size(self, Py_ssize_t steps):
+        """Reals of tape for `steps` steps in all, all parts."""
+        cdef Py_ssize_t size = 0
+        check(lstmc_tape_size(&self.layer, steps, &size))
+        return size * self.parts
+
+    def checkpoint_size(self, const Py_ssize_t[::1] offsets):
+        """Reals of a tape with checkpoints for such samples, all parts."""
+        cdef Py_ssize_t size = 0
+        expect(offsets.shape[0] > 0, "offsets", offsets.shape[0], "at least 1")
+        check(lstmc_checkpoint_size(&self.layer, offsets.shape[0] - 1, &offsets[0],
+                                    &size))
+        return size * self.parts
+
+    def pack(self, const real[::1] w, const real[::1] r, const real[::1] b,
+             const real[::1] v, const real[::1] p, real[::1] packed, int part):
+        """Pack one part's weights, flat, into its place in `packed`."""
+        cdef lstmc_weights weights
+        fill_weights[real](self, w, r, b, v, p, packed, part, &weights)
+        check(lstmc_pack(&self.layer, &weights, &packed[self.part_size * part]))
+
+    def unpack(self, const real[::1] packed, real[::1] w, real[::1] r, real[::1] b,
+               real[::1] v, real[::1] p, int part):
+        """The way back of `pack`."""
+        cdef lstmc_weights weights
+        fill_weights[real](self, w, r, b, v, p, packed, part, &weights)
+        check(lstmc_unpack(&self.layer, &packed[self.part_size * part], &weights))
+
+
+cdef int fill_weights(Layer self, const real[::1] w, const real[::1] r,
+                      const real[::1] b, const real[::1] v, const real[::1] p,
+                      const real[::1] packed, int part, lstmc_weights *to) except -1:
+    cdef Py_ssize_t n = self.layer.units
+    to.w = all_of[real](w, "w", self.cell.w_blocks * n * self.layer.inputs)
+    to.r = all_of[real](r, "r", self.cell.r_blocks * n * self.width)
+    to.b = all_of[real](b, "b", self.cell.b_blocks * n)
+    to.v = all_of[real](v, "v", self.cell.vectors * n)
+    to.p = all_of[real](p, "p", self.layer.projection * n)
+    all_of[real](packed, "packed", self.packed_size)
+    return expect(0 <= part < self.parts, "part", part, f"0 to {self.parts - 1}")
+
+
+cdef Wanted flat(Layer self, Py_ssize_t size, bint writable) noexcept:
+    return Wanted(self.code, writable, 1, [size, 0, 0])
+
+
+cdef Wanted rows_of(Layer self, Py_ssize_t rows, Py_ssize_t columns,
+                    bint writable) noexcept:
+    return Wanted(self.code, writable, 2, [rows, columns, 0])
+
+
+cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples,
+                     const void **to) except -1:
+    """Point the field, of the first part, at arrays (parts, samples, width)."""
+    cdef int k, part
+    cdef Py_ssize_t width
+    cdef Py_ssize_t apart = sizeof(lstmc_direction) // sizeof(void *)
+    cdef char *start
+    if arrays is None:
+        return 0
+    if len(arrays) != self.states:
+        expect(False, "states", len(arrays), self.states)
+    for k in range(self.states):
+        width = self.width if k == 0 else self.layer.units
+        start = start_of(arrays[k], "state",
+                         Wanted(self.code, writable, 3, [self.parts, samples, width]))
+        for part in range(self.parts):
+            to[part * apart + k] = start + part * samples * width * self.real_size
+    return 0
+
+
+cdef int fill_tape(Layer self, tape, bint checkpoint, lstmc_call *call) except -1:
+    """Point the call at the tape, which the parts share out."""
+    cdef int part
+    cdef Py_ssize_t each = 0
+    cdef char *start
+    call.checkpoint = checkpoint
+    if checkpoint:
+        check(lstmc_checkpoint_size(&self.layer, call.samples, call.offsets, &each))
+    else:
+        check(lstmc_tape_size(&self.layer, call.offsets[call.samples], &each))
+    if len(tape) < each * self.parts:
+        expect(False, "tape", len(tape), f"at least {each * self.parts}")
+    start = start_of(tape, "tape", flat(self, len(tape), True))
+    for part in range(self.parts if each > 0 else 0):
+        call.direction[part].tape = start + part * each * self.real_size
+    return 0
+
+
+cdef int fill_noise(tuple noise, lstmc_noise *to) except -1:
+    """Noise is (zoneout of h, of c, recurrent dropout, seed, stream, sampling)."""
+    if noise is not None:
+        (to.zoneout_h, to.zoneout_c, to.recurrent_dropout, to.seed, to.stream,
+         to.sampling) = noise
+    return 0
+
+
+cdef Py_ssize_t fill_call(Layer self, lstmc_call *call, offsets, x, weights, time,
+                          tuple noise, int threads) except -1:
+    """What forward and backward have in common; returns the steps."""
+    cdef int part
+    cdef Py_ssize_t steps
+    cdef char *start = start_of(weights, "weights", flat(self, self.packed_size, False))
+    call.layer = self.layer
+    call.samples = len(offsets) - 1
+    if call.samples < 0:
+        expect(False, "offsets", 0, "at least 1")
+    call.offsets = <Py_ssize_t *>start_of(
+        offsets, "offsets", Wanted(INDEX, False, 1, [call.samples + 1, 0, 0]))
+    call.threads = threads
+    call.poll = heed_signals
+    steps = call.offsets[call.samples]
+    call.x = start_of(x, "x", rows_of(self, steps, self.layer.inputs, False))
+    if time is not None:
+        call.time = start_of(time, "time", flat(self, steps, False))
+    fill_noise(noise, &call.noise)
+    for part in range(self.parts):
+        call.direction[part].weights = start + part * self.part_size * self.real_size
+    return steps
+
+
+def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, tape,
+            int threads, bint checkpoint=False, time=None, tuple noise=None):
+    """Run a layer; y and tape may be None; returns the slabs that the tape is cut into.
+
+    x (steps, inputs); y (steps, parts * width); state, new_state: a tuple of arrays
+    (parts, samples, width or units), state None: zeros; tape: at least
+    `tape_size(steps)` reals, or with checkpoints `checkpoint_size(offsets)`; time
+    (steps), of a timed cell; noise: see `fill_noise`.
+    """
+    cdef lstmc_call call
+    cdef lstmc_direction *d = &call.direction[0]
+    memset(&call, 0, sizeof(call))
+    cdef int status
+    cdef Py_ssize_t steps = fill_call(layer, &call, offsets, x, weights, time, noise,
+                                      threads)
+    if y is not None:
+        call.y = start_of(y, "y",
+                          rows_of(layer, steps, layer.parts * layer.width, True))
+    fill_states(layer, state, False, call.samples, d.before)
+    fill_states(layer, new_state, True, call.samples, <const void **>d.after)
+    if tape is not None:
+        fill_tape(layer, tape, checkpoint, &call)
+    with nogil:
+        status = lstmc_forward(&call)
+    check(status)
+    return call.slabs
+
+
+def backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t slabs,
+             dy, tuple dstate, dx, tuple dstate_before, gradient, int threads,
+             bint checkpoint=False, time=None, tuple noise=None):
+    """The way back of a forward with a tape.
+
+    dy, dstate, dx and dstate_before may be None. `tape` is used up. `gradient` has the
+    size of `weights` and is overwritten.
+    """
+    cdef lstmc_call call
+    cdef lstmc_direction *d = &call.direction[0]
+    memset(&call, 0, sizeof(call))
+    cdef int part, status
+    cdef Py_ssize_t steps = fill_call(layer, &call, offsets, x, weights, time, noise,
+                                      threads)
+    cdef Wanted out = rows_of(layer, steps, layer.parts * layer.width, False)
+    cdef char *start = start_of(gradient, "gradient",
+                                flat(layer, layer.packed_size, True))
+    call.y = start_of(y, "y", out)
+    fill_tape(layer, tape, checkpoint, &call)
+    call.slabs = slabs
+    if dy is not None:
+        call.dy = start_of(dy, "dy", out)
+    if dx is not None:
+        call.dx = start_of(dx, "dx", rows_of(layer, steps, layer.layer.inputs, True))
+    fill_states(layer, state, False, call.samples, d.before)
+    fill_states(layer, dstate, False, call.samples, d.d_after)
+    fill_states(layer, dstate_before, True, call.samples, <const void **>d.d_before)
+    for part in range(layer.parts):
+        call.direction[part].gradient = start + part * layer.part_size * layer.real_size
+    with nogil:
+        status = lstmc_backward(&call)
+    check(status)
