@@ -5,10 +5,10 @@
 /* Steps of a single row that go into one product for dx. */
 #define STEPS_AT_ONCE 64
 
-static idx block_size(const Sequence *s)
+/* Of so many panels of dx. */
+static idx block_size(const Sequence *s, idx panels)
 {
-    const idx rows = max_idx(STEPS_AT_ONCE, slab_rows(s, 0));
-    return panels_of(s->plan.inputs) * rows * PANEL;
+    return panels * max_idx(STEPS_AT_ONCE, slab_rows(s, 0)) * PANEL;
 }
 
 /* States, what zoneout keeps of them, the gradient of the late row, and that of a
@@ -31,9 +31,8 @@ static idx own_size(const Sequence *s)
 idx NAME(backward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
-    return state_count(s) * state_size(&s->plan, rows) + block_size(s) +
-           s->plan.cell->vectors * state_size(&s->plan, rows) +
-           s->members * own_size(s);
+    return (state_count(s) + s->plan.cell->vectors) * state_size(&s->plan, rows) +
+           block_size(s, panels_of(s->plan.inputs)) + s->members * own_size(s);
 }
 
 static void lay_out(Job *job, real *scratch)
@@ -51,8 +50,8 @@ static void lay_out(Job *job, real *scratch)
         job->masked = scratch, scratch += size;
     job->dv = scratch;
     job->block = job->dv + plan->cell->vectors * size;
-    job->spare = lay_out_notes(job, job->block + block_size(job->s) +
-                                        job->share.member * own_size(job->s));
+    real *own = job->block + block_size(job->s, panels_of(plan->inputs));
+    job->spare = lay_out_notes(job, own + job->share.member * own_size(job->s));
 }
 
 /* ds += R' da of the step after for row state k and its panels first .. last; `after`
@@ -224,12 +223,13 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
         add_kept(job, active);
 }
 
-/* dx = W' da, each of a crew for panels of inputs of its own: for `active` rows of step
- * t, or for a single row for `steps` steps from t on. */
+/* dx = W' da, each of a crew for panels of inputs and in a part of the block of its own,
+ * since nobody waits: for `active` rows of step t, or for a row for `steps` steps. */
 static void pull_input(const Job *job, idx t, idx steps, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
     const idx panels = panels_of(plan->inputs), rows = steps * active;
+    const idx apart = block_size(job->s, 1);
     const idx depth = plan->panels * plan->x_count * PANEL;
     const idx first = panels * job->share.member / job->share.members;
     const idx last = panels * (job->share.member + 1) / job->share.members;
@@ -245,8 +245,8 @@ static void pull_input(const Job *job, idx t, idx steps, idx active, const real 
         .b = job->d->transposed.x + first * depth * PANEL,
         .b_panel = depth * PANEL,
         .start = no_start(),
-        .c = job->block + first * rows * PANEL,
-        .c_panel = rows * PANEL,
+        .c = job->block + first * apart,
+        .c_panel = apart,
         .c_row = PANEL,
     };
     NAME(product)(&product);
@@ -255,7 +255,7 @@ static void pull_input(const Job *job, idx t, idx steps, idx active, const real 
         for (idx k = 0; k < rows; ++k) {
             const idx step = step_of(job, k % active, t + k / active);
             memcpy(job->d->dx + step * plan->inputs + q * PANEL,
-                   job->block + (q * rows + k) * PANEL, (size_t)width * sizeof(real));
+                   job->block + q * apart + k * PANEL, (size_t)width * sizeof(real));
         }
     }
 }
