@@ -223,8 +223,8 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
         add_kept(job, active);
 }
 
-/* dx = W' da, each of a crew for panels of inputs and in a part of the block of its own,
- * since nobody waits: for `active` rows of step t, or for a row for `steps` steps. */
+/* dx = W' da, each of a crew for its panels of inputs, in its part of the block, since
+ * nobody waits: for `active` rows of step t, or for a row for `steps` steps. */
 static void pull_input(const Job *job, idx t, idx steps, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
