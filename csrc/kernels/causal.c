@@ -56,8 +56,7 @@ JOB(causal_forward)
         EACH (tap, TAPS)
             x[tap] = step_of(c, sample, r - c->offsets[sample] - PAST + tap);
         real *y = (real *)c->y + r * c->width;
-        EACH_LEFT(j, n, c->width)
-        {
+        EACH_LEFT (j, n, c->width) {
             const vec p = convolve(c, x, j, n);
             put(y + j, n, p * sigmoid(p));
         }

@@ -135,8 +135,8 @@ ALWAYS_INLINE Piece piece_of(const Screen *s, idx k)
 
 /* The own pieces line by line. */
 #define EACH_OWN_LINE(run, s, one) \
-    EACH_OWN_PIECE(run, s, piece)  \
-    EACH_LINE(piece_of(s, piece), one)
+    EACH_OWN_PIECE (run, s, piece) \
+        EACH_LINE (piece_of(s, piece), one)
 
 /* Of a state: the part of a piece's first line, its panels width * PANEL apart. */
 ALWAYS_INLINE real *state_at(const Screen *s, real *state, Piece piece)

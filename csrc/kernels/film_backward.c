@@ -160,24 +160,23 @@ static int run_sample(Run run)
     const Screen *s = &f->screen;
     const double work = step_operations(s) * (f->dx ? 2 : 1) / run.members;
     lay_out(&run);
-    EACH_OWN_LINE(&run, s, one)
-    load_gradients(&run, one);
+    EACH_OWN_LINE (&run, s, one)
+        load_gradients(&run, one);
     /* All know whether to go on. */
     wait_for(f->barrier, run.member, run.members);
     for (idx t = run.length - 1; t >= 0; --t) {
-        EACH_OWN_LINE(&run, s, one)
-        {
+        EACH_OWN_LINE (&run, s, one) {
             if (f->dy)
                 add_output_gradient(&run, t, one);
             run_cell(&run, t, one);
         }
         if (!go_on(&run, t, work))
             return 0;
-        EACH_OWN_PIECE(&run, s, j)
-        pull_piece(&run, t, piece_of(s, j));
+        EACH_OWN_PIECE (&run, s, j)
+            pull_piece(&run, t, piece_of(s, j));
     }
-    EACH_OWN_LINE(&run, s, one)
-    store_gradients(&run, one);
+    EACH_OWN_LINE (&run, s, one)
+        store_gradients(&run, one);
     return 1;
 }
 

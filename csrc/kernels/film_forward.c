@@ -178,14 +178,14 @@ static void run_piece(const Run *run, idx t, Piece piece)
             NAME(sum_points)(run, piece, p, a, line);
         else
             sum_taps(f, frame, piece, p, a);
-        EACH_LINE(piece, one)
-        run_cell(run, one, p, a + (one.line - piece.line) * line);
+        EACH_LINE (piece, one)
+            run_cell(run, one, p, a + (one.line - piece.line) * line);
     }
-    EACH_LINE(piece, one)
-    if (f->y)
-        copy_hidden(run, one,
-                    f->y +
-                        ((run->first + t) * s->pixels + pixel_at(s, one)) * s->units);
+    EACH_LINE (piece, one)
+        if (f->y)
+            copy_hidden(run, one,
+                        f->y + ((run->first + t) * s->pixels + pixel_at(s, one)) *
+                                   s->units);
 }
 
 static void load_state(const Run *run, int k, Piece piece)
@@ -229,8 +229,7 @@ static int run_sample(Run run)
     const Screen *s = &run.film->screen;
     const double work = step_operations(s) / run.members;
     lay_out(&run);
-    EACH_OWN_LINE(&run, s, one)
-    {
+    EACH_OWN_LINE (&run, s, one) {
         for (int k = 0; k < s->cell->states; ++k)
             load_state(&run, k, one);
         for (idx t = 0; one.x == 0 && t < (run.film->tape ? 1 : 2); ++t)
@@ -240,11 +239,9 @@ static int run_sample(Run run)
     /* For the neighbours' frames. */
     wait_for(run.film->barrier, run.member, run.members);
     for (idx t = 0; t < run.length; ++t) {
-        EACH_OWN_PIECE(&run, s, j)
-        {
+        EACH_OWN_PIECE (&run, s, j) {
             run_piece(&run, t, piece_of(s, j));
-            EACH_LINE(piece_of(s, j), one)
-            {
+            EACH_LINE (piece_of(s, j), one) {
                 if (run.film->tape && one.x == 0)
                     clear_line(&run, t + 1, one.line);
                 fill_frame(&run, t + 1, one);
@@ -253,8 +250,8 @@ static int run_sample(Run run)
         if (!go_on(&run, t, work))
             return 0;
     }
-    EACH_OWN_LINE(&run, s, one)
-    store_states(&run, one);
+    EACH_OWN_LINE (&run, s, one)
+        store_states(&run, one);
     return 1;
 }
 

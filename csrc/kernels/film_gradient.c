@@ -146,6 +146,15 @@ static void add_step(const Film *f, const real *step)
             }
 }
 
+static void add_steps(const Film *f)
+{
+    for (idx t = 0; t < f->steps && !atomic_load(&f->poll->stopped); ++t) {
+        add_step(f, f->tape + t * f->screen.step);
+        if (own_thread() == 0)
+            ask_after(f->poll, step_operations(&f->screen) / team_size());
+    }
+}
+
 void NAME(film_gradient)(const Film *f, const lstmc_film *call)
 {
     const Screen *s = &f->screen;
@@ -158,12 +167,8 @@ void NAME(film_gradient)(const Film *f, const lstmc_film *call)
     }
     if (s->side > 1)
         NAME(points_gradient)(f);
-    for (idx t = 0; s->side == 1 && t < f->steps && !atomic_load(&f->poll->stopped);
-         ++t) {
-        add_step(f, f->tape + t * s->step);
-        if (own_thread() == 0)
-            ask_after(f->poll, step_operations(s) / team_size());
-    }
+    else
+        add_steps(f);
 #pragma omp barrier
     NAME(unpack_film)(f, call);
 }

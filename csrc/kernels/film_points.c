@@ -135,10 +135,10 @@ void NAME(pull_points)(const Run *run, idx t, Piece piece)
                          .to = run->block + q * apart,
                          .line = piece.count * PANEL,
                          .pixel = PANEL});
-    EACH_LINE(piece, one)
-    if (inputs > 0)
-        join_panels(run->block + (one.line - piece.line) * piece.count * PANEL, apart,
-                    piece.count, s->inputs, dx_at(run, t, one), s->inputs);
+    EACH_LINE (piece, one)
+        if (inputs > 0)
+            join_panels(run->block + (one.line - piece.line) * piece.count * PANEL,
+                        apart, piece.count, s->inputs, dx_at(run, t, one), s->inputs);
 }
 
 /* V = G w G' of one column of a panel at `depth` places: `from` is its first tap, taps

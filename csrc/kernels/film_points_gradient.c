@@ -59,8 +59,7 @@ static void add_biases(const Film *f, const Field *field, Piece piece, idx p)
 {
     const idx reals = f->screen.columns * PANEL;
     real *sum = f->d_bias + p * reals;
-    EACH_LINE(piece, one)
-    {
+    EACH_LINE (piece, one) {
         const real *da = field->first + one.line * field->line + one.x * field->pixel;
         for (idx x = 0; x < one.count; ++x, da += field->pixel)
             for (idx c = 0; c < reals; c += LANES)

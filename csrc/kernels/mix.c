@@ -62,8 +62,7 @@ ALWAYS_INLINE void gate_row(const lstmc_mix *c, real *const *y, idx row, idx r, 
     for (int part = 0; part < 3; ++part) {
         const real *x = y[part] + r * width;
         const real *w = (const real *)c->gates_w + (3 * g + part) * width;
-        EACH_LEFT(j, n, width)
-        {
+        EACH_LEFT (j, n, width) {
             const vec in = get(x + j, n);
             EACH (k, count)
                 sum[k] += in * get(w + 3 * k * width + j, n);
@@ -110,8 +109,8 @@ static void add_gates(const lstmc_mix *c, idx first, idx rows, real *const *dy)
             const real d = d_gates[(first + r) * c->heads + g % c->heads];
             for (int part = 0; part < 3; ++part) {
                 const real *w = (const real *)c->gates_w + (3 * g + part) * c->width;
-                EACH_LEFT(j, n, c->width)
-                put_sum(dy[part] + r * c->width + j, n, d * get(w + j, n));
+                EACH_LEFT (j, n, c->width)
+                    put_sum(dy[part] + r * c->width + j, n, d * get(w + j, n));
             }
         }
 }
@@ -146,8 +145,7 @@ static void add_gate_weights(const lstmc_mix *c, idx first, idx rows, real *dw)
         for (int part = 0; part < 3; ++part) {
             const real *y = (const real *)c->y[part] + first * width;
             real *to = dw + (3 * g + part) * width;
-            EACH_LEFT(j, n, width)
-            {
+            EACH_LEFT (j, n, width) {
                 vec sum = get(to + j, n);
                 for (idx r = 0; r < rows; ++r)
                     sum += d[r * heads] * get(y + r * width + j, n);

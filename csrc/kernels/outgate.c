@@ -63,8 +63,7 @@ JOB(gate_forward)
         const real *a = (const real *)c->a + r * c->width;
         const real *in = (const real *)c->z + r * c->z_row, *skip = c->skip;
         real *y = (real *)c->y + r * c->width;
-        EACH_LEFT(j, n, c->width)
-        {
+        EACH_LEFT (j, n, c->width) {
             const vec z = get(in + j, n);
             const vec open = get(h + j, n) + get(skip + j, n) * get(a + j, n);
             put(y + j, n, open * (z * sigmoid(z)));
@@ -86,8 +85,7 @@ JOB(gate_backward)
         const real *z_in = (const real *)c->z + r * c->z_row, *skips = c->skip;
         const real *out = (const real *)c->dy + at;
         real *dz = (real *)c->dz + r * c->dz_row;
-        EACH_LEFT(j, n, c->width)
-        {
+        EACH_LEFT (j, n, c->width) {
             const vec h = get(h_in + j, n), a = get(a_in + j, n);
             const vec z = get(z_in + j, n), q = sigmoid(z), dy = get(out + j, n);
             const vec skip = get(skips + j, n), dh = dy * (z * q);
@@ -109,8 +107,7 @@ JOB(geglu_forward)
     for (idx r = k * ROW_BLOCK; r < end; ++r) {
         const real *in = (const real *)c->x + r * 2 * c->width, *u = in + c->width;
         real *y = (real *)c->y + r * c->width;
-        EACH_LEFT(j, n, c->width)
-        {
+        EACH_LEFT (j, n, c->width) {
             vec density;
             const vec x = get(in + j, n);
             put(y + j, n, x * normal(x, &density) * get(u + j, n));
@@ -129,8 +126,7 @@ JOB(geglu_backward)
         const real *in = (const real *)c->x + r * 2 * c->width, *in2 = in + c->width;
         const real *out = (const real *)c->dy + r * c->width;
         real *dx = (real *)c->dx + r * 2 * c->width, *du = dx + c->width;
-        EACH_LEFT(j, n, c->width)
-        {
+        EACH_LEFT (j, n, c->width) {
             vec density;
             const vec x = get(in + j, n), u = get(in2 + j, n), dy = get(out + j, n);
             const vec share = normal(x, &density);

@@ -14,11 +14,10 @@ static void normalise(const lstmc_norm *c, const real *x, const real *w, real *y
                       real *saved, idx width)
 {
     vec sum = {0}, squares = {0};
-    EACH_LEFT(j, n, width)
-    sum += get(x + j, n);
+    EACH_LEFT (j, n, width)
+        sum += get(x + j, n);
     const real mean = sum_of(sum) / (real)width;
-    EACH_LEFT(j, n, width)
-    {
+    EACH_LEFT (j, n, width) {
         const vec d = get(x + j, n) - mean;
         if (n >= LANES)
             squares += d * d;
@@ -29,8 +28,8 @@ static void normalise(const lstmc_norm *c, const real *x, const real *w, real *y
     const double variance = (double)sum_of(squares) / (double)width;
     const real r = (real)(1 / sqrt(variance + c->eps));
     saved[0] = mean, saved[1] = r;
-    EACH_LEFT(j, n, width)
-    put(y + j, n, (get(x + j, n) - mean) * r * get(w + j, n));
+    EACH_LEFT (j, n, width)
+        put(y + j, n, (get(x + j, n) - mean) * r * get(w + j, n));
 }
 
 static void go_back(const lstmc_norm *c, const real *x, const real *w,
@@ -38,16 +37,14 @@ static void go_back(const lstmc_norm *c, const real *x, const real *w,
 {
     const real mean = saved[0], r = saved[1];
     vec sum = {0}, along = {0};
-    EACH_LEFT(j, n, width)
-    {
+    EACH_LEFT (j, n, width) {
         const vec g = get(dy + j, n) * get(w + j, n);
         sum += g;
         along += g * (get(x + j, n) - mean);
     }
     const real down = sum_of(sum) / (real)width;
     const real across = sum_of(along) / (real)width * r * r;
-    EACH_LEFT(j, n, width)
-    {
+    EACH_LEFT (j, n, width) {
         const vec g = get(dy + j, n) * get(w + j, n);
         const vec out = r * (g - down - across * (get(x + j, n) - mean));
         if (c->add)
@@ -79,8 +76,8 @@ static void add_weights(const real *x, const real *saved, const real *dy, real *
                         idx width)
 {
     const real mean = saved[0], r = saved[1];
-    EACH_LEFT(j, n, width)
-    put_sum(dw + j, n, get(dy + j, n) * ((get(x + j, n) - mean) * r));
+    EACH_LEFT (j, n, width)
+        put_sum(dw + j, n, get(dy + j, n) * ((get(x + j, n) - mean) * r));
 }
 
 JOB(norm_backward)

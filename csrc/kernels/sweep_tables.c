@@ -48,8 +48,8 @@ static void count_diagonals(const Sweep *s, const Slab *slab)
     memset(start, 0, (size_t)(slab->diagonals + 1) * sizeof(idx));
     for (idx j = slab->image; j < slab->image + slab->images; ++j) {
         sizes_of(s, j, size);
-        EACH_CELL(u, size)
-        ++start[u[0] + u[1] + u[2]];
+        EACH_CELL (u, size)
+            ++start[u[0] + u[1] + u[2]];
     }
     for (idx t = 0, place = slab->first; t <= slab->diagonals; ++t) {
         const idx count = start[t];
@@ -65,8 +65,8 @@ static void give_places(const Sweep *s, const Slab *slab)
     int32_t *place = s->place + slab->first, u[LSTMC_MAX_DIMS];
     for (idx j = slab->image; j < slab->image + slab->images; ++j) {
         sizes_of(s, j, size);
-        EACH_CELL(u, size)
-        *place++ = (int32_t)start[u[0] + u[1] + u[2]]++;
+        EACH_CELL (u, size)
+            *place++ = (int32_t)start[u[0] + u[1] + u[2]]++;
     }
     for (idx t = slab->diagonals; t > 0; --t)
         start[t] = start[t - 1];
@@ -81,8 +81,7 @@ static void fill_spots(const Sweep *s, const Slab *slab)
     for (idx j = slab->image; j < slab->image + slab->images; ++j) {
         sizes_of(s, j, size);
         const idx stride[LSTMC_MAX_DIMS] = {size[1] * size[2], size[2], 1};
-        EACH_CELL(u, size)
-        {
+        EACH_CELL (u, size) {
             Spot *spot = s->spot + *place;
             spot->image = (int32_t)j;
             for (int d = 0; d < LSTMC_MAX_DIMS; ++d) {
