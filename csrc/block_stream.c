@@ -57,10 +57,7 @@ static int check_block(const lstmc_block *b)
     if (b->samples < 1 || b->width < 1 || b->inner < 1 || b->heads < 1 ||
         b->threads < 0 || (b->scalar ? b->width : b->inner) % b->heads)
         return LSTMC_BAD_SIZE;
-    if ((double)b->samples * ((double)b->width + (double)b->inner) * 1024 >
-        (double)PTRDIFF_MAX)
-        return LSTMC_TOO_LARGE;
-    return LSTMC_OK;
+    return check_bytes((double)b->samples * ((double)b->width + (double)b->inner) * 64);
 }
 
 int lstmc_block_scratch(const lstmc_block *b, ptrdiff_t *reals)

@@ -5,7 +5,6 @@
 #include "parallel.h"
 
 /* As in lstmc.c: products of sizes are checked against it once. */
-#define MOST_BYTES ((double)(PTRDIFF_MAX / 16))
 #define PADDED 128 /* strips and panels round sizes up by less */
 
 static int check_dtype(int dtype)
@@ -25,7 +24,7 @@ static int check_taps(const ptrdiff_t *kernel, const ptrdiff_t *dilation, double
         *taps *= (double)kernel[axis];
         *reach += (double)kernel[axis] * (double)dilation[axis];
     }
-    return *taps * *reach < MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+    return check_bytes(*taps * *reach);
 }
 
 /* Pixels of all images. */
@@ -59,10 +58,9 @@ static int check_conv(const lstmc_conv *call, double *pixels, double *work)
     CHECK(check_images(call, pixels));
     const double inputs = (double)call->inputs + PADDED,
                  outputs = (double)call->outputs + PADDED;
-    if (taps * inputs * outputs > MOST_BYTES / 64 ||
-        (*pixels + taps * (reach + PADDED) * PADDED) * (inputs + outputs) >
-            MOST_BYTES / 64)
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes(taps * inputs * outputs * 64));
+    CHECK(check_bytes((*pixels + taps * (reach + PADDED) * PADDED) *
+                      (inputs + outputs) * 64));
     *work = 2 * *pixels * taps * (double)call->inputs * (double)call->outputs;
     if (!call->weights || (*pixels > 0 && !call->x))
         return LSTMC_NULL_ARRAY;
@@ -150,10 +148,8 @@ static int check_film(const lstmc_film *call, double *pixels, double *depth)
     }
     const double channels = (double)call->inputs + (double)call->units + PADDED;
     *depth = taps * ((double)call->inputs + (double)call->units);
-    if (taps * channels * channels > MOST_BYTES / 4096 ||
-        padded * channels > MOST_BYTES / 4096)
-        return LSTMC_TOO_LARGE;
-    return LSTMC_OK;
+    CHECK(check_bytes(taps * channels * channels * 4096));
+    return check_bytes(padded * channels * 4096);
 }
 
 int lstmc_film_tape(const lstmc_film *call, ptrdiff_t frames, ptrdiff_t *reals)
@@ -163,8 +159,7 @@ int lstmc_film_tape(const lstmc_film *call, ptrdiff_t frames, ptrdiff_t *reals)
     const FilmKernels *kernels = kernels_of(call->dtype)->film;
     if (frames < 0)
         return LSTMC_BAD_SIZE;
-    if ((double)kernels->tape_size(call, 1) * (double)frames > MOST_BYTES)
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes((double)kernels->tape_size(call, 1) * (double)frames));
     *reals = kernels->tape_size(call, frames);
     return LSTMC_OK;
 }

@@ -42,9 +42,7 @@ static int check_call(const lstmc_ctc *call)
     const double steps = (double)call->offsets[call->samples],
                  labels = (double)call->label_offsets[call->samples];
     /* A thread has at most the states of all samples in the steps of all. */
-    if ((steps + 64) * ((double)call->classes + 8 * labels + 512) * 64 >
-        (double)(PTRDIFF_MAX / 2))
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes((steps + 64) * ((double)call->classes + 8 * labels + 512) * 8));
     if (steps > 0 && !call->logits)
         return LSTMC_NULL_ARRAY;
     return check_labels(call);

@@ -70,8 +70,8 @@ static int run_job(Job *job, double frame_work, int most_threads,
     const int wanted = most_threads ? most_threads : frames->threads;
     const int team = take_threads(wanted, work);
     const int threads = team < frames->samples ? team : (int)frames->samples;
-    int status = LSTMC_TOO_LARGE;
-    if (job->bytes < PTRDIFF_MAX / 16 / threads) {
+    int status = check_bytes((double)job->bytes * threads);
+    if (status == LSTMC_OK) {
         job->memory = lstmc_take_memory((size_t)(job->bytes * threads));
         status = LSTMC_NO_MEMORY;
         if (job->memory) {
@@ -179,8 +179,9 @@ int lstmc_prefix_beam(const lstmc_frames *frames, const lstmc_search *search,
         (job.longest && (!labels || !words)))
         return LSTMC_NULL_ARRAY;
     /* Nodes have numbers of 31 bits. */
-    if ((double)search->beam * ((double)job.longest + 1) > INT32_MAX - 2)
-        return LSTMC_TOO_LARGE;
+    const double nodes = (double)search->beam * ((double)job.longest + 1);
+    if (nodes > INT32_MAX - 2)
+        return refuse_bytes(nodes * sizeof(Node));
     Search s;
     job.bytes = lay_out_search(frames, search, job.longest, NULL, &s);
     const double work =
@@ -219,8 +220,7 @@ int lstmc_prefix_search(const lstmc_frames *frames, double threshold, ptrdiff_t 
         return LSTMC_NULL_ARRAY;
     const double bytes = (double)limit * (16 * ((double)job.longest + 2) +
                                           24 * ((double)frames->classes + 1));
-    if (limit > INT32_MAX - 1 || bytes > (double)(PTRDIFF_MAX / 16))
-        return LSTMC_TOO_LARGE;
+    CHECK(limit < INT32_MAX ? check_bytes(bytes) : refuse_bytes(bytes));
     job.bytes = section_search_size(frames, limit, job.longest);
     const double work = 4 * FRAME_WORK * (double)frames->classes;
     return run_job(&job, work, 0, sections_of);

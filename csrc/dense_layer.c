@@ -12,8 +12,7 @@ static int check_sizes(int dtype, ptrdiff_t inputs, ptrdiff_t outputs)
         return LSTMC_BAD_DTYPE;
     if (inputs < 1 || outputs < 1)
         return LSTMC_BAD_SIZE;
-    const double weights = ((double)inputs + 64) * ((double)outputs + 64) * 64;
-    return weights < (double)(PTRDIFF_MAX / 16) ? LSTMC_OK : LSTMC_TOO_LARGE;
+    return check_bytes(((double)inputs + 64) * ((double)outputs + 64) * 64);
 }
 
 static int check_call(const lstmc_dense_call *call)
@@ -22,8 +21,7 @@ static int check_call(const lstmc_dense_call *call)
     if (call->rows < 0 || call->threads < 0)
         return LSTMC_BAD_SIZE;
     const double widest = (double)(call->inputs + call->outputs) + 128;
-    if (((double)call->rows + 64) * widest * 16 >= (double)(PTRDIFF_MAX / 16))
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes(((double)call->rows + 64) * widest * 16));
     return (uintptr_t)call->packed % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
 }
 

@@ -7,6 +7,7 @@
  * and of those the most substitutions, and one row tells how many of each there are.
  *
  * Wagner, Fischer: The string-to-string correction problem. JACM 21, 1974. */
+#include "dispatch.h"
 #include "lstmc.h"
 
 #define ONE ((int64_t)1 << 32)
@@ -37,7 +38,7 @@ int lstmc_count_edits(const int32_t *a, ptrdiff_t n_a, const int32_t *b, ptrdiff
     if (n_a < 0 || n_b < 0)
         return LSTMC_BAD_SIZE;
     if (n_a > INT32_MAX / 2 || n_b > INT32_MAX / 2)
-        return LSTMC_TOO_LARGE;
+        return refuse_bytes(4.0 * ((double)n_a + (double)n_b));
     if ((n_a && !a) || (n_b && !b) || !row || !edits)
         return LSTMC_NULL_ARRAY;
     const int64_t least = least_edits(a, n_a, b, n_b, row);

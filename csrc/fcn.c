@@ -21,8 +21,7 @@ static int check_norm(const lstmc_batch_norm *n)
     CHECK(check_dtype(n->dtype));
     if (n->rows < 0 || n->channels < 1 || n->threads < 0)
         return LSTMC_BAD_SIZE;
-    if ((double)(n->rows + 64) * (double)n->channels * 16 > (double)(PTRDIFF_MAX / 2))
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes((double)(n->rows + 64) * (double)n->channels * 2));
     return n->rows > 0 && !n->x ? LSTMC_NULL_ARRAY : LSTMC_OK;
 }
 
@@ -154,8 +153,7 @@ static int check_attention(const lstmc_attention *call)
     const double n = (double)call->units, m = (double)call->inputs;
     /* A thread has the keys of a sample, and there are fewer than a thousand. */
     const double each = 3 * (double)(longest_of(call) + 64) * (n + 64) + 20 * n + m;
-    if ((1000 * each + 8 * n * (n + m)) * 16 > (double)(PTRDIFF_MAX / 2))
-        return LSTMC_TOO_LARGE;
+    CHECK(check_bytes((1000 * each + 8 * n * (n + m)) * 2));
     if (!call->recurrent || !call->attending || !call->querying || !call->vector)
         return LSTMC_NULL_ARRAY;
     const int is_empty = call->offsets[call->samples] == 0;

@@ -17,8 +17,7 @@ static int check_stack(const lstmc_highway *call)
     /* Four numbers a unit, row and layer, and three matrices a layer, in lines. */
     const double width = (double)call->size + 64,
                  rows = (double)call->rows + 64 * 1024.0;
-    const double bytes = (double)call->layers * width * 8 * (6 * rows + 6 * width);
-    return bytes < (double)(PTRDIFF_MAX / 16) ? LSTMC_OK : LSTMC_TOO_LARGE;
+    return check_bytes((double)call->layers * width * 8 * (6 * rows + 6 * width));
 }
 
 static int check_given(const lstmc_highway *call, int given)

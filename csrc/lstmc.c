@@ -7,9 +7,6 @@
 #include "dispatch.h"
 #include "parallel.h"
 
-/* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
-#define MOST_BYTES (PTRDIFF_MAX / 16)
-
 static const char *const messages[] = {
     [LSTMC_OK] = "ok",
     [LSTMC_NO_MEMORY] = "not enough memory",
@@ -74,7 +71,7 @@ static int check_layer(const lstmc_layer *layer)
                  inputs = (double)layer->inputs + 64;
     const double packed = (double)count_parts(layer) * units *
                           (LSTMC_MAX_STATES * units + inputs) * 8 * LSTMC_MAX_COLUMNS;
-    return packed < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+    return check_bytes(packed);
 }
 
 static int is_share(double share) { return share >= 0 && share < 1; }
@@ -89,9 +86,8 @@ int check_noise(const lstmc_noise *noise)
 static int check_steps(const lstmc_layer *layer, ptrdiff_t steps)
 {
     const double row = ((double)layer->units + 64) * 40 + (double)layer->inputs + 64;
-    const double bytes =
-        ((double)steps + 4096) * row * 8 * 4 * (double)count_parts(layer);
-    return bytes < (double)MOST_BYTES ? LSTMC_OK : LSTMC_TOO_LARGE;
+    return check_bytes(((double)steps + 4096) * row * 8 * 4 *
+                       (double)count_parts(layer));
 }
 
 static int check_offsets(const lstmc_layer *layer, ptrdiff_t samples,

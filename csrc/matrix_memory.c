@@ -15,9 +15,7 @@ static int check_memory(const lstmc_memory *of)
         (of->plain && !of->sigmoid_input))
         return LSTMC_BAD_OPTION;
     const double state = ((double)of->d_k + 64) * ((double)of->d_v + 64);
-    return state * (double)of->heads * 64 < (double)(PTRDIFF_MAX / 64)
-               ? LSTMC_OK
-               : LSTMC_TOO_LARGE;
+    return check_bytes(state * (double)of->heads * 256);
 }
 
 static int check_offsets(const lstmc_memory *of, ptrdiff_t samples,
@@ -40,9 +38,7 @@ static int check_offsets(const lstmc_memory *of, ptrdiff_t samples,
     /* A state for each step is more than any tape, and 256 rows more than any job. */
     const double steps = (double)offsets[samples] + (double)samples + 4096;
     const double state = ((double)of->d_k + 64) * ((double)of->d_v + 64);
-    return steps * state * (double)of->heads * 64 < (double)(PTRDIFF_MAX / 64)
-               ? LSTMC_OK
-               : LSTMC_TOO_LARGE;
+    return check_bytes(steps * state * (double)of->heads * 256);
 }
 
 static int has_states(const void *c, const void *n, const void *m)

@@ -3,10 +3,10 @@
  * The system clears new memory page by page, which takes as long as a tenth of a call
  * that uses it once; so what was given back is handed out again. A block that waits
  * belongs to whoever exchanges it out of its slot: no lock, also across a fork. */
-#include "lstmc.h"
-
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "dispatch.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -29,7 +29,8 @@ typedef struct {
 
 static void *(*allocator)(size_t, size_t);
 static void (*releaser)(void *);
-static atomic_size_t wanted_bytes, waiting_bytes;
+static _Atomic double wanted_bytes;
+static atomic_size_t waiting_bytes;
 static _Atomic(Block *) waiting[SLOTS];
 
 void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void *))
@@ -38,7 +39,18 @@ void lstmc_set_allocator(void *(*allocate)(size_t, size_t), void (*release)(void
     releaser = release;
 }
 
-size_t lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
+double lstmc_wanted_bytes(void) { return atomic_load(&wanted_bytes); }
+
+int refuse_bytes(double bytes)
+{
+    atomic_store(&wanted_bytes, bytes);
+    return LSTMC_TOO_LARGE;
+}
+
+int check_bytes(double bytes)
+{
+    return bytes < MOST_BYTES ? LSTMC_OK : refuse_bytes(bytes);
+}
 
 static Block *allocate(size_t bytes)
 {
@@ -122,7 +134,7 @@ void lstmc_release_memory(void) { release_slots(0, SLOTS); }
 void *lstmc_take_memory(size_t bytes)
 {
     const size_t whole = (bytes + LSTMC_ALIGNMENT) / LSTMC_ALIGNMENT * LSTMC_ALIGNMENT;
-    atomic_store(&wanted_bytes, whole);
+    atomic_store(&wanted_bytes, (double)whole);
     if (allocator)
         return allocator(LSTMC_ALIGNMENT, whole);
     Block *block = whole < LEAST ? NULL : find_waiting(whole);

@@ -41,11 +41,10 @@ static int check_sizes(const lstmc_mdlstm *call)
     const double cells = cells_of(call), units = (double)call->units + 16;
     const double row = (double)call->inputs + 16 + 8 * units;
     /* Tables count cells in 32 bits; nothing else is larger than this in bytes. */
-    if (cells >= (double)INT32_MAX || (double)call->samples * 64 >= INT32_MAX ||
-        (cells + 65536) * row * 8 * 64 + row * units * 8 * 1024 >
-            (double)(PTRDIFF_MAX / 2))
-        return LSTMC_TOO_LARGE;
-    return LSTMC_OK;
+    const double bytes = (cells + 65536) * row * 64 + row * units * 1024;
+    if (cells >= (double)INT32_MAX || (double)call->samples * 64 >= INT32_MAX)
+        return refuse_bytes(bytes);
+    return check_bytes(bytes);
 }
 
 static int check_call(const lstmc_mdlstm *call)

@@ -17,10 +17,7 @@ static int check_sizes(int dtype, int threads, ptrdiff_t rows, ptrdiff_t width,
         return LSTMC_BAD_DTYPE;
     if (threads < 0 || rows < 0 || width < 1)
         return LSTMC_BAD_SIZE;
-    if (((double)rows + 64) * (double)width * (double)widest * 64 >
-        (double)(PTRDIFF_MAX / 2))
-        return LSTMC_TOO_LARGE;
-    return LSTMC_OK;
+    return check_bytes(((double)rows + 64) * (double)width * (double)widest * 8);
 }
 
 /* Whether one of the arrays is missing. */

@@ -13,7 +13,7 @@ static int check_layers(const lstmc_layer *layers, int count, ptrdiff_t samples)
     if (count < 1 || samples < 1)
         return LSTMC_BAD_SIZE;
     if (samples > PTRDIFF_MAX / count)
-        return LSTMC_TOO_LARGE;
+        return refuse_bytes((double)samples * count);
     for (int k = 0; k < count; ++k) {
         /* A row of a stream needs less than a step of tape, so that all of them fit. */
         ptrdiff_t reals;

@@ -50,7 +50,7 @@ enum { LSTMC_FLOAT32, LSTMC_FLOAT64 };
 enum {
     LSTMC_OK,
     LSTMC_NO_MEMORY,      /* lstmc_wanted_bytes() tells how much */
-    LSTMC_TOO_LARGE,      /* a size does not fit ptrdiff_t */
+    LSTMC_TOO_LARGE,      /* more than an address counts; it tells about how much */
     LSTMC_BAD_CELL,       /* no such row in the registry */
     LSTMC_BAD_DTYPE,
     LSTMC_BAD_SIZE,       /* a size below its least */
@@ -300,7 +300,7 @@ LSTMC_API void lstmc_release_memory(void);
 /* For tests of what happens without memory; NULL: malloc and free. */
 LSTMC_API void lstmc_set_allocator(void *(*allocate)(size_t alignment, size_t bytes),
                                    void (*release)(void *));
-LSTMC_API size_t lstmc_wanted_bytes(void);
+LSTMC_API double lstmc_wanted_bytes(void);
 
 #ifdef __cplusplus
 }

@@ -102,7 +102,7 @@ cdef extern from "lstmc.h" nogil:
     void *lstmc_take_memory(size_t)
     void lstmc_give_memory(void *)
     void lstmc_release_memory()
-    size_t lstmc_wanted_bytes()
+    double lstmc_wanted_bytes()
     int lstmc_cell_count()
     int lstmc_describe_cell(int, lstmc_cell *)
     int lstmc_packed_size(const lstmc_layer *, Py_ssize_t *)

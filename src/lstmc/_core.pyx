@@ -5,6 +5,8 @@ Private: shapes are checked here, since C sees pointers alone; everything that a
 may get wrong is checked before, where the names are known.
 """
 
+import os
+
 from libc.math cimport INFINITY, NAN, exp, log
 from libc.string cimport memcpy, memset
 
@@ -18,6 +20,15 @@ ctypedef fused real:
     double
 
 
+cdef str of_the_machine():
+    """How much memory there is, where the system tells."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return ""
+    return f", the machine has {there:,}"
+
+
 cdef int check(int status) except -1:
     """Turn a C status into the exception it means."""
     if status == LSTMC_OK:
@@ -26,9 +37,13 @@ cdef int check(int status) except -1:
         return -1  # with the exception of the signal's handler
     message = lstmc_message(status).decode()
     if status == LSTMC_NO_MEMORY:
-        raise MemoryError(f"{message}: {lstmc_wanted_bytes():,} bytes wanted")
+        raise MemoryError(
+            f"{message}: {lstmc_wanted_bytes():,.0f} bytes wanted{of_the_machine()}"
+        )
     if status == LSTMC_TOO_LARGE:
-        raise MemoryError(message)
+        raise MemoryError(
+            f"{message}: about {lstmc_wanted_bytes():.2g} bytes{of_the_machine()}"
+        )
     raise ValueError(message)
 
 

@@ -187,7 +187,7 @@ static void check_long(int (*call)(const lstmc_ctc *))
     CHECK(call(&long_call) == LSTMC_NO_MEMORY);
     fail_after(-1);
     /* All alphas would be 3.2 GB. */
-    CHECK_SAY(lstmc_wanted_bytes() < 40 << 20, "%zu bytes", lstmc_wanted_bytes());
+    CHECK_SAY(lstmc_wanted_bytes() < 40 << 20, "%.0f bytes", lstmc_wanted_bytes());
     drop_all();
 }
 
