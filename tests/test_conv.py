@@ -98,7 +98,7 @@ def test_bits_do_not_depend_on_threads_of_large_work():
 def test_bits_do_not_depend_on_company():
     rng = np.random.default_rng(0)
     X = [rng.standard_normal((t, 3)) for t in (50, 1, 0, 300, 97)]
-    conv = Conv1D(3, 20, 8, random_state=0)
+    conv = Conv1D(3, 20, 8, padding="same_upper", random_state=0)
     alone = [conv([x])[0].tobytes() for x in X]
     assert [y.tobytes() for y in conv(X)] == alone
     assert [y.tobytes() for y in conv(X[::-1])] == alone[::-1]
@@ -116,7 +116,7 @@ def test_nan_goes_where_it_is_seen_and_nowhere_else():
 
 
 def test_even_kernels_have_the_smaller_half_before():
-    conv = Conv1D(1, 1, 8, dtype="float64")
+    conv = Conv1D(1, 1, 8, padding="same_upper", dtype="float64")
     weight = np.arange(1.0, 9.0).reshape(1, 8, 1)
     conv.load_parameters({"weight": weight, "bias": np.zeros(1)})
     x = np.zeros((1, 9, 1))
@@ -127,7 +127,10 @@ def test_even_kernels_have_the_smaller_half_before():
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 2), (8, 1), (4, 3)])
 def test_central_differences(kernel_size, dilation):
     rng = np.random.default_rng(0)
-    conv = Conv1D(2, 3, kernel_size, dilation=dilation, dtype="float64", random_state=0)
+    conv = Conv1D(
+        2, 3, kernel_size, dilation=dilation, padding="same_upper", dtype="float64",
+        random_state=0,
+    )  # fmt: skip
     X = [rng.standard_normal((t, 2)) for t in (5, 1, 8)]
     dY = [rng.standard_normal((len(x), 3)) for x in X]
 
@@ -177,6 +180,8 @@ def test_forms_and_copies():
         ({"input_size": 0}, "input_size: expected an int of at least 1, got 0"),
         ({"kernel_size": 2.0}, "kernel_size: expected an int of at least 1, got 2.0"),
         ({"dilation": True}, "dilation: expected an int of at least 1, got True"),
+        ({"kernel_size": 8}, "zeros before as after .* got 3 and 4 for 8 taps"),
+        ({"padding": "valid"}, "padding: expected one of .*, got 'valid'"),
         ({"initializer": "he"}, "initializer: expected .*, got 'he'"),
     ],
 )

@@ -123,6 +123,7 @@ def test_early_stopping_and_weights():
         ({"mode": "both"}, np.zeros((2, 5, 8, 1)), "'mode' parameter"),
         ({"horizon": 0}, np.zeros((2, 5, 8, 1)), "'horizon' parameter"),
         ({"kernel_size": (3, 3)}, np.zeros((2, 5, 8, 1)), "kernel_size: expected 1"),
+        ({"kernel_size": 4}, np.zeros((2, 5, 8, 1)), "got 1 and 2 for 4 taps"),
         ({"cell": "tlstm"}, np.zeros((2, 5, 8, 1)), "cell: expected one of"),
         ({}, [np.zeros((5, 8, 1)), np.zeros((5, 9, 1))], r"\(8,\) pixels, got \(9,\)"),
     ],

@@ -13,7 +13,9 @@ ROUNDING = {"float32": 1e-5, "float64": 2e-14}
 
 
 def make(taps, dtype, inputs=64, outputs=80):
-    layer = Conv1D(inputs, outputs, taps, dtype=dtype, random_state=0)
+    layer = Conv1D(
+        inputs, outputs, taps, padding="same_upper", dtype=dtype, random_state=0
+    )
     bias = np.random.default_rng(1).standard_normal(outputs)
     layer.load_parameters(layer.parameters | {"bias": bias})
     return layer

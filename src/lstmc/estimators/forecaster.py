@@ -41,7 +41,8 @@ class ConvLSTMForecaster(TrainedEstimator):
     hidden_channels : int, default=16
         Units at a pixel, of each layer.
     kernel_size : int or tuple of int, default=3
-        Taps of the convolutions along each axis.
+        Taps of the convolutions along each axis; odd, so that what is forecast stays
+        where it is.
     num_layers : int, default=1
         Layers of each stack.
     cell : str, default="lstm"

@@ -13,6 +13,8 @@ from ..sequences import Sequences, as_sequences
 from .forms import in_form_of
 from .layer import Layer, aligned, checked_dtype, fresh
 
+PADDINGS = ("same", "same_upper")
+
 
 @dataclass
 class ConvTape:
@@ -26,17 +28,21 @@ class Conv1D(Layer):
     """Convolution along the steps: y has as many as x, "same" padding, stride 1.
 
     Beyond a sequence's ends lie zeros, ``dilation * (kernel_size - 1)`` of them in all:
-    half of that, rounded down, before it and the rest after it, as in Keras. Each
-    sequence is convolved by itself, whatever its length.
+    half of that, rounded down, before it and the rest after it. Each sequence is
+    convolved by itself, whatever its length.
 
     Parameters
     ----------
     input_size, output_size : int
         Channels: features of a step of x and of y.
     kernel_size : int
-        Steps that an output sees, odd or even.
+        Steps that an output sees.
     dilation : int, default=1
         From one of these steps to the next.
+    padding : {"same", "same_upper"}, default="same"
+        "same" has as many zeros before as after a sequence, and so refuses an even
+        ``kernel_size``; "same_upper", as ONNX names it, has one more after, where they
+        are odd in number, as Keras does.
     initializer : {"he_uniform", "glorot_uniform"}, default="he_uniform"
         Where the weights start: uniform over +-sqrt(6 / inputs) [1]_, or over
         +-sqrt(6 / (inputs + outputs)), counting each tap. Biases start at zero.
@@ -55,7 +61,7 @@ class Conv1D(Layer):
     Raises
     ------
     ValueError
-        A number is no integer of at least 1.
+        A number is no integer of at least 1, or the zeros before and after differ.
 
     References
     ----------
@@ -79,13 +85,14 @@ class Conv1D(Layer):
     }
 
     def __init__(
-        self, input_size, output_size, kernel_size, *, dilation=1,
+        self, input_size, output_size, kernel_size, *, dilation=1, padding="same",
         initializer="he_uniform", dtype="float32", random_state=None,
     ):  # fmt: skip
         self.input_size = checked_size("input_size", input_size)
         self.output_size = checked_size("output_size", output_size)
         self.kernel_size = checked_size("kernel_size", kernel_size)
         self.dilation = checked_size("dilation", dilation)
+        check_padding(padding, (self.kernel_size,), (self.dilation,))
         if initializer not in ("he_uniform", "glorot_uniform"):
             raise ValueError(
                 'initializer: expected "he_uniform" or "glorot_uniform", '
@@ -225,3 +232,26 @@ def checked_size(name, value):
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: expected an int of at least 1, got {value!r}")
     return int(value)
+
+
+def check_padding(padding, kernel_size, dilation):
+    """Raise ValueError for a padding that such kernels cannot have.
+
+    Examples
+    --------
+    >>> check_padding("same", (5, 4), (1, 1))
+    Traceback (most recent call last):
+    ValueError: kernel_size: expected as many zeros before as after with padding="same",
+    got 1 and 2 for 4 taps; make them odd, or say padding="same_upper"
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f"padding: expected one of {PADDINGS}, got {padding!r}")
+    for taps, apart in zip(kernel_size, dilation, strict=True):
+        zeros = apart * (taps - 1)
+        if padding == "same" and zeros % 2:
+            before = zeros // 2
+            raise ValueError(
+                "kernel_size: expected as many zeros before as after with "
+                f'padding="same", got {before} and {zeros - before} for {taps} taps; '
+                'make them odd, or say padding="same_upper"'
+            )

@@ -21,8 +21,7 @@ class ConvLSTM(Films):
     hidden_channels : int
         Units at a pixel, of each layer.
     kernel_size : int or tuple of int, default=3
-        Taps along each axis, odd or even, of input and recurrent weights. Of an even
-        number the smaller half lies before a pixel, as in Keras.
+        Taps along each axis, of input and recurrent weights.
     image_size : tuple of int
         Pixels along each of the one to three axes of a frame.
     peepholes : {None, "channel", "pixel"}, default=None
@@ -37,6 +36,10 @@ class ConvLSTM(Films):
         Layers, each fed with the outputs of the one below.
     dilation : int or tuple of int, default=1
         Pixels from tap to tap along each axis.
+    padding : {"same", "same_upper"}, default="same"
+        "same" has as many zeros before as after a frame, and so refuses an even number
+        of taps; "same_upper", as ONNX names it, has one more after, where they are odd
+        in number, as Keras does.
     forget_bias : float, default=1.0
         Where the biases of forget gates start.
     dtype : {"float32", "float64"}, default="float32"

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core
 from ..initializers import orthogonal
 from ..sequences import Sequences
-from .conv import checked_size
+from .conv import check_padding, checked_size
 from .frames import checked_axes
 from .layer import Layer, aligned, checked_dtype, fresh
 from .stack import registry
@@ -35,8 +35,8 @@ class Films(Layer):
 
     def __init__(
         self, input_channels, hidden_channels, kernel_size=3, image_size=None, *,
-        peepholes=None, cell="lstm", num_layers=1, dilation=1, forget_bias=1.0,
-        dtype="float32", random_state=None,
+        peepholes=None, cell="lstm", num_layers=1, dilation=1, padding="same",
+        forget_bias=1.0, dtype="float32", random_state=None,
     ):  # fmt: skip
         self.input_channels = checked_size("input_channels", input_channels)
         self.hidden_channels = checked_size("hidden_channels", hidden_channels)
@@ -45,6 +45,7 @@ class Films(Layer):
         axes = len(self.image_size)
         self.kernel_size = checked_axes("kernel_size", kernel_size, axes)
         self.dilation = checked_axes("dilation", dilation, axes)
+        check_padding(padding, self.kernel_size, self.dilation)
         if not self.takes(cell):
             good = [name for name in registry() if self.takes(name)]
             raise ValueError(f"cell: expected one of {good}, got {cell!r}")

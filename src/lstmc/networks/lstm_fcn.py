@@ -138,8 +138,9 @@ class LSTMFCN:
         pairs = zip(config["filters"], config["kernel_sizes"], strict=True)
         for k, (more, taps) in enumerate(pairs, 1):
             made[f"conv{k}"] = Conv1D(
-                channels, more, taps, dtype=dtype, random_state=int(rng.integers(2**31))
-            )
+                channels, more, taps, padding="same_upper", dtype=dtype,
+                random_state=int(rng.integers(2**31)),
+            )  # fmt: skip
             made[f"norm{k}"] = BatchNorm(
                 more, activation="relu", momentum=config["norm_momentum"],
                 epsilon=config["norm_epsilon"], dtype=dtype,
