@@ -1,18 +1,11 @@
 /* forward.c - takes every cell through time: a step is one product for all columns of
  * a block of units, then P on that block while it lies near.
  *
- * The sum over k runs over x first, then over h. So W x may be computed for many steps
- * at once, which few rows want: for them the weights' way to the core decides. */
+ * The sum over k runs over x first, then over h; of few rows W x is there before. */
 #include "job.h"
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
-/* Rows up to which W x is computed ahead, reals of it, and steps, a power of two: least
- * and most. */
-#define AHEAD_ROWS 3
-#define AHEAD_REALS 49152
-#define AHEAD_LEAST 4
-#define AHEAD_MOST 64
 
 static idx x_panels(const Plan *plan) { return panels_of(plan->inputs); }
 
@@ -56,22 +49,6 @@ static idx kept_states(const Sequence *s)
     return count;
 }
 
-/* W x of one step, of all units. */
-static idx wx_size(const Plan *plan, idx rows)
-{
-    return plan->panels * rows * plan->x_count * PANEL;
-}
-
-static idx steps_ahead(const Sequence *s, idx rows)
-{
-    if (rows < 1 || rows > AHEAD_ROWS)
-        return 0;
-    idx steps = AHEAD_MOST;
-    while (steps > s->steps || steps * wx_size(&s->plan, rows) > AHEAD_REALS)
-        steps /= 2;
-    return steps < AHEAD_LEAST ? 0 : steps;
-}
-
 /* What a member of the crew has for itself. */
 static idx own_size(const Plan *plan, idx rows)
 {
@@ -83,9 +60,7 @@ idx NAME(forward_scratch)(const Sequence *s)
     const idx rows = slab_rows(s, 0);
     return 2 * rows * row_size(s) +
            (panel_states(&s->plan) + kept_states(s)) * state_size(&s->plan, rows) +
-           min_idx(AHEAD_REALS, min_idx(AHEAD_MOST, s->steps) *
-                                    wx_size(&s->plan, min_idx(rows, AHEAD_ROWS))) +
-           s->members * own_size(&s->plan, rows);
+           NAME(ahead_size)(s, rows) + s->members * own_size(&s->plan, rows);
 }
 
 void NAME(lay_out_job)(Job *job, real *scratch)
@@ -110,9 +85,9 @@ void NAME(lay_out_job)(Job *job, real *scratch)
         if (s->zoned[k])
             job->kept[k] = next, next += state_size(plan, job->rows);
     }
-    job->ahead = steps_ahead(s, job->rows);
+    job->ahead = NAME(steps_ahead)(s, job->rows);
     job->wx = next;
-    next += job->ahead * wx_size(plan, job->rows);
+    next += NAME(ahead_size)(s, job->rows);
     job->block = next + job->share.member * own_size(plan, most);
     job->spare = lay_out_notes(job, job->block + block_size(plan, most));
 }
@@ -136,44 +111,6 @@ static void copy_input(const Job *job, idx t, idx active)
         memcpy(job->xh[0] + r * job->row + job->x0,
                job->s->x + step_of(job, r, t) * plan->inputs,
                (size_t)plan->inputs * sizeof(real));
-}
-
-/* W x + b of row r and panel p, for the first of the steps ahead. */
-static real *wx_of(const Job *job, idx p, idx r)
-{
-    return job->wx + (p * job->rows + r) * job->ahead * job->s->plan.x_count * PANEL;
-}
-
-/* W x + b for the steps from t on, as many as are computed ahead, and the own units. */
-static void look_ahead(const Job *job, idx t, idx active)
-{
-    const Plan *plan = &job->s->plan;
-    const real *biases = job->d->weights + bias_offset(plan, 0);
-    for (idx p = job->first; p < job->last; ++p)
-        for (idx r = 0; r < active; ++r)
-            for (int i = 0; i < plan->readings; ++i) {
-                const Reading *reading = plan->reading + i;
-                if (reading->k0 > 0)
-                    continue; /* h alone */
-                const Product product = {
-                    .rows =
-                        min_idx(job->ahead, min_idx(job->until, length_of(job, r)) - t),
-                    .panels = reading->count,
-                    .groups = 1,
-                    .a = job->s->x + step_of(job, r, t) * plan->inputs,
-                    .a_row = job->side ? -plan->inputs : plan->inputs,
-                    .runs = 1,
-                    .run = plan->inputs,
-                    .b = job->d->weights + p * plan->block + reading->offset,
-                    .b_panel = reading->k * PANEL,
-                    .start = biases + (p * biases_of(plan) + reading->first) * PANEL,
-                    .start_panel = PANEL,
-                    .c = wx_of(job, p, r) + (reading->first - plan->x_first) * PANEL,
-                    .c_panel = PANEL,
-                    .c_row = plan->x_count * PANEL,
-                };
-                NAME(product)(&product);
-            }
 }
 
 /* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on. */
@@ -202,52 +139,40 @@ static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, rea
             .c_group = rows * plan->slots * PANEL,
             .c_row = plan->slots * PANEL,
         };
-        if (job->ahead > 0 && reading->k0 == 0) {
-            /* W x + b is there already: the sum over h goes on from it. */
-            const idx step = ((t - job->from) & (job->ahead - 1)) * plan->x_count;
-            product.a += plan->inputs;
-            product.b += plan->inputs * PANEL;
-            product.run -= plan->inputs;
-            product.start =
-                wx_of(job, p, 0) + (step + reading->first - plan->x_first) * PANEL;
-            product.start_row = job->ahead * plan->x_count * PANEL;
-            product.start_group = job->rows * product.start_row;
-        }
+        if (job->ahead > 0 && reading->k0 == 0)
+            NAME(go_on_from_ahead)(job, p, reading, t, &product);
         NAME(product)(&product);
     }
 }
 
-Step NAME(forward_step)(const Job *job, idx p, idx panels, idx active, real *a)
+void NAME(fill_step)(Step *step, const Job *job, idx p, idx panels, idx active, real *a)
 {
     const Sequence *s = job->s;
     const Plan *plan = &s->plan;
     const idx at = p * PANEL, s_panel = job->rows * PANEL;
-    Step step = {
-        .rows = active,
-        .panels = panels,
-        .slots = plan->slots,
-        .a = a,
-        .a_panel = active * plan->slots * PANEL,
-        .row0 = job->xh[0] + job->rows0 + at,
-        .row1 = job->xh[1] + job->rows0 + at,
-        .h0 = job->xh[0] + job->h0 + at,
-        .h1 = job->xh[1] + (plan->projected ? job->late0 : job->h0) + at,
-        .late = job->xh[1] + job->late0 + at,
-        .row = job->row,
-        .place = place_size(plan),
-        .s_panel = s_panel,
-        .v = job->d->weights + bias_offset(plan, p) + plan->cell->columns * PANEL,
-        .v_panel = biases_of(plan) * PANEL,
-        .time = job->time,
-        .spare = job->spare,
-        .spares = plan->cell->spares,
-        .units = plan->units,
-        .identity = s->identity,
-    };
+    *step = (Step){.rows = active};
+    step->panels = panels;
+    step->slots = plan->slots;
+    step->a = a;
+    step->a_panel = active * plan->slots * PANEL;
+    step->row0 = job->xh[0] + job->rows0 + at;
+    step->row1 = job->xh[1] + job->rows0 + at;
+    step->h0 = job->xh[0] + job->h0 + at;
+    step->h1 = job->xh[1] + (plan->projected ? job->late0 : job->h0) + at;
+    step->late = job->xh[1] + job->late0 + at;
+    step->row = job->row;
+    step->place = place_size(plan);
+    step->s_panel = s_panel;
+    step->v = job->d->weights + bias_offset(plan, p) + plan->cell->columns * PANEL;
+    step->v_panel = biases_of(plan) * PANEL;
+    step->time = job->time;
+    step->spare = job->spare;
+    step->spares = plan->cell->spares;
+    step->units = plan->units;
+    step->identity = s->identity;
     for (int k = 0; k < plan->cell->states; ++k)
         if (plan->place[k] == NONE)
-            step.s[k] = job->state[k] + p * s_panel;
-    return step;
+            step->s[k] = job->state[k] + p * s_panel;
 }
 
 /* Where h of some panels will go: no processor finds the pattern of the rows of y. */
@@ -288,7 +213,8 @@ void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
         if (!more)
             fetch_output(job, p, p + panels, active);
         fill_columns(job, p, panels, t, active, a);
-        const Step step = NAME(forward_step)(job, p, panels, active, a);
+        Step step;
+        NAME(fill_step)(&step, job, p, panels, active, a);
         plan->cell->forward(&step);
         if (!more)
             copy_output(job, p, p + panels, active);
@@ -334,7 +260,7 @@ static int run_steps(Job *job, idx taped, int again)
             copy_input(job, t, active);
             wait_for_crew(job);
         } else if (((t - job->from) & (job->ahead - 1)) == 0) {
-            look_ahead(job, t, active);
+            NAME(look_ahead)(job, t, active);
         }
         note_time(job, t, active);
         note_outputs(job, t, active);

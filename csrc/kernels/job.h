@@ -57,8 +57,16 @@ typedef struct {
  * from xh[0] to xh[1], for the first `active` rows. */
 void NAME(lay_out_job)(Job *, real *scratch);
 void NAME(run_step)(const Job *, idx t, idx active, real *tape);
-/* What of a step is the same for all cells, from panel p on. */
-Step NAME(forward_step)(const Job *, idx p, idx panels, idx active, real *a);
+/* What of a step is the same for all cells, from panel p on, at its first stage. It is
+ * made where it is read: a copy of what was written in parts waits for all of them. */
+void NAME(fill_step)(Step *, const Job *, idx p, idx panels, idx active, real *a);
+
+/* ahead.c: W x + b of the own units for the steps from t on, for few rows: how many
+ * reals of a job; steps at once, 0: none; a product that goes on from there, over h. */
+idx NAME(ahead_size)(const Sequence *, idx rows);
+idx NAME(steps_ahead)(const Sequence *, idx rows);
+void NAME(look_ahead)(const Job *, idx t, idx active);
+void NAME(go_on_from_ahead)(const Job *, idx p, const Reading *, idx t, Product *);
 
 /* late.c: the second stage of a step, after all units have had their first; and back:
  * dh of a projection goes into the tape, then the gradient of the late row is made. */

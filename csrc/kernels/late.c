@@ -78,7 +78,8 @@ void NAME(late_forward)(const Job *job, idx active, real *a, int taped)
         return;
     }
     add_late_columns(job, active, a);
-    Step step = NAME(forward_step)(job, job->first, job->last - job->first, active, a);
+    Step step;
+    NAME(fill_step)(&step, job, job->first, job->last - job->first, active, a);
     step.stage = 1;
     job->s->plan.cell->forward(&step);
 }

@@ -15,13 +15,17 @@
 #define REACH 3
 #define REACHES ((TILE_ROWS + REACH - 1) / REACH)
 
+/* Panels beside one another of a row alone, if they lie in the first cache: sums of 8
+ * vectors keep both multipliers busy. */
+#define MOST_OF_A_ROW (ACCUMULATORS >= 8 * VECS ? 8 : BESIDE(1))
+
 /* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
 typedef struct {
     const real *a;
     idx a_row, runs, run, skip;
-    const real *b[MOST_BESIDE];
-    const real *start[MOST_BESIDE];
-    real *c[MOST_BESIDE];
+    const real *b[MOST_OF_A_ROW];
+    const real *start[MOST_OF_A_ROW];
+    real *c[MOST_OF_A_ROW];
     idx start_row, c_row;
     const char *ahead; /* what will be wanted next, this much of it for each k */
     idx ahead_step;
@@ -49,7 +53,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
         EACH (j, vecs)
             acc[r * vecs + j] =
                 ((const vec *)(t->start[j / VECS] + r * t->start_row))[j % VECS];
-    const real *b[MOST_BESIDE], *a[REACHES];
+    const real *b[MOST_OF_A_ROW], *a[REACHES];
     EACH (q, panels)
         b[q] = t->b[q];
     const char *ahead = t->ahead;
@@ -143,6 +147,12 @@ static void wide(const Tile *t, idx rows)
     }
 }
 
+static void row_alone(const Tile *t)
+{
+    const int rows = 1, fetch = 0;
+    tile(t, rows, MOST_OF_A_ROW, 1, fetch);
+}
+
 /* Bytes of a panel from which on the next is fetched while this one is used, and bytes
  * of A that are walked over for every panel: some of the first, of the second cache. */
 #define LARGE_PANEL (24 << 10)
@@ -153,13 +163,18 @@ static void wide(const Tile *t, idx rows)
 #define MANY_ROWS 8
 #define DEPTH (MANY_BESIDE > 1 ? 160 : LARGE_PANEL / LINE)
 
+/* How deep the panels of a row alone are at most for MOST_OF_A_ROW of them. */
+#define ROW_DEPTH 48
+
 /* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
 typedef struct {
     idx a, b, runs, run;
 } Part;
 
-static idx panels_beside(idx rows, idx left, int is_large)
+static idx panels_beside(idx rows, idx left, idx depth, int is_large)
 {
+    if (rows == 1 && depth <= ROW_DEPTH && left >= MOST_OF_A_ROW)
+        return MOST_OF_A_ROW;
     idx beside = BESIDE(min_idx(rows, TILE_ROWS));
     if (rows > MANY_ROWS && !is_large)
         beside = MANY_BESIDE;
@@ -191,7 +206,7 @@ static void add_part(const Product *p, Part part)
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
     idx g = 0, q = 0;
     for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
-        beside = panels_beside(p->rows, left, is_large);
+        beside = panels_beside(p->rows, left, depth, is_large);
         for (idx j = 0; j < beside; ++j) {
             t.b[j] = p->b + g * p->b_group + q * p->b_panel + part.b;
             t.start[j] = start + g * start_group + q * start_panel;
@@ -213,8 +228,10 @@ static void add_part(const Product *p, Part part)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
             else if (beside == 2)
                 (is_large ? pair_fetching : pair)(&t, rows);
-            else
+            else if (beside == 4)
                 wide(&t, rows);
+            else
+                row_alone(&t);
             pass_rows(&t, rows, beside);
             t.ahead += depth * t.ahead_step;
         }
