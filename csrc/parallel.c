@@ -123,6 +123,19 @@ int take_threads(int wanted, double flops)
 
 void give_threads(int threads) { atomic_fetch_sub(&taken, threads); }
 
+void run_team(int threads, void (*member)(const void *data), const void *data)
+{
+#if defined(_OPENMP)
+    if (threads > 1 || omp_in_parallel()) {
+#pragma omp parallel num_threads(threads)
+        member(data);
+        return;
+    }
+#endif
+    (void)threads; /* without OpenMP */
+    member(data);
+}
+
 void share_out(ptrdiff_t count, int threads,
                void (*job)(void *data, ptrdiff_t k, int thread), void *data)
 {

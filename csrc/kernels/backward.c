@@ -364,36 +364,36 @@ static void add_vector_gradients(const Sequence *s)
     }
 }
 
-void NAME(sequence_backward)(const Sequence *s)
+static void run_member(const void *data)
 {
+    const Sequence *s = data;
     const idx window = window_steps(s);
-#pragma omp parallel num_threads(s->threads)
-    {
-        const FloatMode mode = flush_denormals();
-        const Place place = my_place(s);
-        for (int part = 0; part < s->parts; ++part)
-            NAME(transpose_weights)(&s->plan, s->direction[part].weights,
-                                    &s->direction[part].transposed);
-        if (s->direction[0].mask)
-            NAME(draw_masks)(s);
-        NAME(clear_gradient)(s); /* all wait for one another at its end */
-        for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
-            const idx first = max_idx(0, last - window);
-            const idx rows = s->total[last] - s->total[first];
-            EACH_OWN_JOB (s, place, k)
-                if (NAME(forward_again)(s, k, place.share, last))
-                    run_job(s, k, place.share, first, last);
+    const FloatMode mode = flush_denormals();
+    const Place place = my_place(s);
+    for (int part = 0; part < s->parts; ++part)
+        NAME(transpose_weights)(&s->plan, s->direction[part].weights,
+                                &s->direction[part].transposed);
+    if (s->direction[0].mask)
+        NAME(draw_masks)(s);
+    NAME(clear_gradient)(s); /* all wait for one another at its end */
+    for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
+        const idx first = max_idx(0, last - window);
+        const idx rows = s->total[last] - s->total[first];
+        EACH_OWN_JOB (s, place, k)
+            if (NAME(forward_again)(s, k, place.share, last))
+                run_job(s, k, place.share, first, last);
 #pragma omp barrier
-            if (is_stopped(s)) /* nobody is told before the next jobs */
-                break;
-            NAME(pack_rows)(s, rows);
-            NAME(weight_gradient)(s, rows);
-            more = first > 0;
-        }
-        if (s->plan.cell->vectors > 0)
-            add_vector_gradients(s);
-        if (s->parts > 1 && s->direction[0].dx)
-            NAME(add_input_gradients)(s);
-        restore_mode(mode);
+        if (is_stopped(s)) /* nobody is told before the next jobs */
+            break;
+        NAME(pack_rows)(s, rows);
+        NAME(weight_gradient)(s, rows);
+        more = first > 0;
     }
+    if (s->plan.cell->vectors > 0)
+        add_vector_gradients(s);
+    if (s->parts > 1 && s->direction[0].dx)
+        NAME(add_input_gradients)(s);
+    restore_mode(mode);
 }
+
+void NAME(sequence_backward)(const Sequence *s) { run_team(s->threads, run_member, s); }

@@ -309,16 +309,16 @@ int NAME(forward_again)(const Sequence *s, idx k, Share share, idx last)
     return run_steps(&job, first, 1);
 }
 
-void NAME(sequence_forward)(const Sequence *s)
+static void run_member(const void *data)
 {
-#pragma omp parallel num_threads(s->threads)
-    {
-        const FloatMode mode = flush_denormals();
-        const Place place = my_place(s);
-        if (s->direction[0].mask)
-            NAME(draw_masks)(s);
-        EACH_OWN_JOB (s, place, k)
-            run_job(s, k, place.share);
-        restore_mode(mode);
-    }
+    const Sequence *s = data;
+    const FloatMode mode = flush_denormals();
+    const Place place = my_place(s);
+    if (s->direction[0].mask)
+        NAME(draw_masks)(s);
+    EACH_OWN_JOB (s, place, k)
+        run_job(s, k, place.share);
+    restore_mode(mode);
 }
+
+void NAME(sequence_forward)(const Sequence *s) { run_team(s->threads, run_member, s); }
