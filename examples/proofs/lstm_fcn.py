@@ -137,15 +137,14 @@ def draw(found):
         own = [k for k, name in enumerate(names) if (name, kind) in found]
         at = np.array(own) + offset
         bars = [found[names[k], kind][0] for k in own]
-        [*bodies] = ax.bar(at, bars, 0.36, label=kind)
-        color = bodies[0].get_facecolor()
-        ax.bar_label(ax.containers[-1], fmt="%.3f", fontsize=6, color=color, padding=2)
+        bodies = ax.bar(at, bars, 0.36, label=kind)
+        ax.bar_label(bodies, fmt="%.3f", fontsize=6.5, color="white", padding=-11)
         for x, k in zip(at, own, strict=True):
             ax.hlines(found[names[k], kind][1], x - 0.2, x + 0.2, "black", lw=1.5)
     ax.hlines([], 0, 0, "black", lw=1.5, label="published")
     ax.set_xticks(range(len(names)), names, fontsize=7, rotation=15)
-    ax.set(ylabel="accuracy on the test series", ylim=(0.3, 1.06))
-    ax.legend(fontsize=7, loc="lower left")
+    ax.set(ylabel="accuracy on the test series", ylim=(0.3, 1.02))
+    ax.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return figure
 
 
