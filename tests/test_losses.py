@@ -65,6 +65,16 @@ def test_cross_entropy_at_the_edges():
     assert d[2, 0] == pytest.approx(-math.exp(-40) / 3)  # 1 - p is not rounded away
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_arrays_may_be_parts_of_larger_ones(loss):
+    given = problem(loss)
+    value, d = LOSSES[loss].gradient(*given)
+    spread = [np.repeat(array, 2, axis=-1)[..., ::2] for array in given]
+    assert not any(array.flags.c_contiguous for array in spread)
+    value_of_parts, d_of_parts = LOSSES[loss].gradient(*spread)
+    assert value_of_parts == value and np.array_equal(d_of_parts, d)
+
+
 def test_binary_cross_entropy_at_the_edges():
     logits = np.array([[1e4], [-1e4], [-50.0]])
     value, d = binary_cross_entropy(logits, np.array([[1], [1], [0]]), np.ones(3))

@@ -51,8 +51,8 @@ def cross_entropy(logits, target, weight):
     """
     d = np.empty_like(logits, order="C")
     loss = SOFTMAX_LOSS[logits.dtype](
-        np.ascontiguousarray(logits), target.astype(np.intp, copy=False),
-        weight.astype(np.float64, copy=False), np.empty(logits.shape[1]), d,
+        np.ascontiguousarray(logits), np.ascontiguousarray(target, np.intp),
+        np.ascontiguousarray(weight, np.float64), np.empty(logits.shape[1]), d,
     )  # fmt: skip
     return loss, d
 
