@@ -204,15 +204,22 @@ static void add_part(const Product *p, Part part)
     t.a_row = p->a_row;
     t.runs = part.runs, t.run = part.run, t.skip = p->skip;
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
-    idx g = 0, q = 0;
+    /* Of the next panel; and from the last of a group to the first of the next. */
+    const real *b = p->b + part.b;
+    real *c = p->c;
+    const idx b_over = p->b_group - (p->panels - 1) * p->b_panel,
+              start_over = start_group - (p->panels - 1) * start_panel,
+              c_over = p->c_group - (p->panels - 1) * p->c_panel;
+    idx q = 0;
     for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
         beside = panels_beside(p->rows, left, depth, is_large);
         for (idx j = 0; j < beside; ++j) {
-            t.b[j] = p->b + g * p->b_group + q * p->b_panel + part.b;
-            t.start[j] = start + g * start_group + q * start_panel;
-            t.c[j] = p->c + g * p->c_group + q * p->c_panel;
-            if (++q == p->panels)
-                q = 0, ++g;
+            t.b[j] = b, t.start[j] = start, t.c[j] = c;
+            const int is_over = ++q == p->panels;
+            b += is_over ? b_over : p->b_panel;
+            start += is_over ? start_over : start_panel;
+            c += is_over ? c_over : p->c_panel;
+            q = is_over ? 0 : q;
         }
         /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
         const idx most = beside == 4 ? HEIGHT(4) : beside == 2 ? HEIGHT(2) : HEIGHT(1);
