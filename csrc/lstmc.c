@@ -212,7 +212,7 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed,
 /* Rows a thread below which it rather has all rows of some units, if R has more bytes
  * than a second-level cache likes: then the way of the weights to the core decides, and
  * each core fetches a part of them alone. */
-#define FEW_ROWS 8
+#define FEW_ROWS 32
 #define LARGE_R (1 << 20)
 /* Units of a thread at least, when threads share the rows: they meet at every step. */
 #define OWN_UNITS 48
