@@ -67,7 +67,7 @@ def draw(curves):
         steps = np.arange(1, JUDGED + 1)
         ax.plot(steps, np.mean(found, axis=0), linewidth=width, label=cell)
     ax.set(xlabel="bits so far", ylabel="share of right answers", ylim=(0.45, 1.02))
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, ncols=2, loc="upper right", bbox_to_anchor=(1, 0.96))
     return figure
 
 
