@@ -4,7 +4,6 @@
 #include "tables/fcn_table.h"
 #include "parallel.h"
 
-/* As in lstmc.c: products of sizes are checked against it once. */
 #define PADDED 128 /* strips and panels round sizes up by less */
 
 static int check_dtype(int dtype)

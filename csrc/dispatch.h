@@ -65,14 +65,11 @@ struct lstmc_stream {
     double work; /* operations of a step */
 };
 
-/* In an entry point: what is not LSTMC_OK goes to the caller at once. */
-/* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
-#define MOST_BYTES ((double)(PTRDIFF_MAX / 16))
-
 /* LSTMC_TOO_LARGE, with lstmc_wanted_bytes() for the message; LSTMC_OK, if they fit. */
 int refuse_bytes(double bytes);
 int check_bytes(double bytes);
 
+/* In an entry point: what is not LSTMC_OK goes to the caller at once. */
 #define CHECK(call)                 \
     do {                            \
         const int status_ = (call); \

@@ -20,6 +20,9 @@
 #define MOST ((size_t)512 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* Sizes are checked against this once; every product inside stays below PTRDIFF_MAX. */
+#define MOST_BYTES ((double)(PTRDIFF_MAX / 16))
+
 enum { SMALL_SLOTS = 32, SLOTS = 48 };
 
 typedef struct {

@@ -41,8 +41,8 @@ class Conv1D(Layer):
         From one of these steps to the next.
     padding : {"same", "same_upper"}, default="same"
         "same" has as many zeros before as after a sequence, and so refuses an even
-        ``kernel_size``; "same_upper", as ONNX names it, has one more after, where they
-        are odd in number, as Keras does.
+        ``kernel_size`` with an odd ``dilation``; "same_upper", as ONNX names it, has
+        one more after, where they are odd in number, as Keras does.
     initializer : {"he_uniform", "glorot_uniform"}, default="he_uniform"
         Where the weights start: uniform over +-sqrt(6 / inputs) [1]_, or over
         +-sqrt(6 / (inputs + outputs)), counting each tap. Biases start at zero.

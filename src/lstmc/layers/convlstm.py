@@ -38,8 +38,8 @@ class ConvLSTM(Films):
         Pixels from tap to tap along each axis.
     padding : {"same", "same_upper"}, default="same"
         "same" has as many zeros before as after a frame, and so refuses an even number
-        of taps; "same_upper", as ONNX names it, has one more after, where they are odd
-        in number, as Keras does.
+        of taps with an odd dilation; "same_upper", as ONNX names it, has one more
+        after, where they are odd in number, as Keras does.
     forget_bias : float, default=1.0
         Where the biases of forget gates start.
     dtype : {"float32", "float64"}, default="float32"
