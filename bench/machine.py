@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import peak
 from bench.peers import NAMES
+from lstmc import _core
 
 
 def describe_machine() -> dict:
@@ -19,6 +20,7 @@ def describe_machine() -> dict:
         "cpu": _cpu_model(),
         "cores": _cores(),
         "instructions": peak.fma_target(),
+        "targets": _core.targets(),
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": _compiler_version(),
         "python": platform.python_version(),

@@ -10,7 +10,16 @@ import json
 import re
 from pathlib import Path
 
-from bench import convlstm, fcn, highway, mdlstm, mlstm, tables, xlstm_stack
+from bench import (
+    convlstm,
+    fcn,
+    highway,
+    mdlstm,
+    mlstm,
+    tables,
+    targets,
+    xlstm_stack,
+)
 from bench.grid import CELLS, KINDS
 from bench.record import RESULTS
 
@@ -24,6 +33,7 @@ BLOCKS = {
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),
     "ragged": (["ragged"], tables.ragged),
+    "targets": (["targets"], targets.table),
     "stream": (["stream"], tables.stream),
     "scaling": (["scaling"], tables.scaling),
     "checkpoint": (["checkpoint"], tables.checkpoint),

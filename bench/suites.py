@@ -17,6 +17,7 @@ from bench import (
     highway,
     mdlstm,
     mlstm,
+    targets,
     xlstm_stack,
 )
 from bench.grid import Case, Shape, cross
@@ -96,6 +97,13 @@ SUITES = {
             kinds=grid.KINDS,
         ),
         file="ragged",
+    ),
+    "targets": Suite(
+        "lstmc alone, with each instruction set that this machine has",
+        targets.PEERS,
+        targets.plan,
+        file="targets",
+        quick=1,
     ),
     "stream": Suite(
         "step after step in a Python loop that carries the state",

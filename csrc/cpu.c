@@ -11,7 +11,9 @@ enum {
     YMM = 1 << 2,
     OPMASK = 1 << 5,
     ZMM_LOW = 1 << 6,
-    ZMM_HIGH = 1 << 7
+    ZMM_HIGH = 1 << 7,
+    TILE_SHAPES = 1 << 17,
+    TILE_DATA = 1 << 18
 };
 
 /* Which registers the operating system saves; 0 without OSXSAVE. */
@@ -41,7 +43,28 @@ int cpu_has_avx512(void)
     return has(XMM | YMM | OPMASK | ZMM_LOW | ZMM_HIGH, bit_AVX | bit_FMA,
                bit_AVX2 | bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL);
 }
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Tiles are saved for those alone who have asked for them; see the kernel's
+ * Documentation/arch/x86/xstate.rst. Leaf 7: 22 is AMX-BF16, 24 AMX-TILE. */
+int cpu_has_amx(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+    const uint32_t wanted = 1u << 22 | 1u << 24;
+    const uint64_t registers = TILE_SHAPES | TILE_DATA;
+    uint32_t a, b, c, d;
+    return cpu_has_avx512() && (saved_registers() & registers) == registers &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0;
+}
+#else
+int cpu_has_amx(void) { return 0; }
+#endif
 #else
 int cpu_has_avx2(void) { return 0; }
 int cpu_has_avx512(void) { return 0; }
+int cpu_has_amx(void) { return 0; }
 #endif

@@ -19,21 +19,20 @@ typedef struct {
     const char *name;
     int (*runs)(void);
     const Kernels *kernels[2]; /* float32, float64 */
+    int amx;                   /* they may use it */
 } Target;
 
 static int always(void) { return 1; }
 
-#define ROW(target, runs)                                                   \
-    {                                                                       \
-        #target, runs, { &kernels_##target##_f32, &kernels_##target##_f64 } \
-    }
+#define KERNELS(target) {&kernels_##target##_f32, &kernels_##target##_f64}
 static const Target targets[] = {
 /* best first */
 #if LSTMC_X86
-    ROW(avx512, cpu_has_avx512),
-    ROW(avx2, cpu_has_avx2),
+    {"amx", cpu_has_amx, KERNELS(avx512), 1},
+    {"avx512", cpu_has_avx512, KERNELS(avx512), 0},
+    {"avx2", cpu_has_avx2, KERNELS(avx2), 0},
 #endif
-    ROW(baseline, always),
+    {"baseline", always, KERNELS(baseline), 0},
 };
 enum { TARGETS = sizeof targets / sizeof *targets };
 
@@ -59,6 +58,8 @@ static const Target *current(void)
 }
 
 const Kernels *kernels_of(int dtype) { return current()->kernels[dtype]; }
+
+int target_has_amx(void) { return current()->amx; }
 
 int lstmc_choose_target(const char *name)
 {

@@ -7,6 +7,7 @@
 /* Threads of a call; `members` of them share a slab of rows. */
 typedef struct {
     int threads, members;
+    int amx; /* backward multiplies by AMX where it can */
 } Team;
 
 typedef struct Kernels {
@@ -96,6 +97,9 @@ static inline size_t real_size(int dtype)
 }
 
 int check_noise(const lstmc_noise *);
+
+/* Whether the chosen target is AVX-512 with AMX. */
+int target_has_amx(void);
 
 /* The chosen target's; chosen at the first call if it was not before. */
 const Kernels *kernels_of(int dtype);

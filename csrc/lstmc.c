@@ -250,7 +250,7 @@ static Team plan_team(lstmc_call *call, int threads, int backward)
     if (!backward)
         call->slabs = count_slabs(call, threads, sharing);
     const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
-    Team team = {.threads = threads, .members = 1};
+    Team team = {.threads = threads, .members = 1, .amx = target_has_amx()};
     if (sharing && jobs < threads)
         team.members = threads / (int)jobs;
     else if (!backward && jobs < threads)

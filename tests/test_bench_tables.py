@@ -20,6 +20,7 @@ from bench import (
 )
 from bench.grid import CELLS, KINDS, plan, registry
 from bench.suites import SUITES
+from lstmc import _core
 
 
 def made_up_record():
@@ -93,6 +94,15 @@ def test_the_ragged_table_compares_real_steps():
     assert row[:2] == ["inference", "1"] and row[5:7] == ["6.56", "6.56"]
     assert row[4] == "2.00" and row[8:] == ["1.00", "2.00"]
     assert "32 sequences of 10 to 400 steps" in table
+
+
+def test_the_targets_are_compared_with_the_best():
+    names = _core.targets()
+    found = made_up("targets", lambda case, peer: 1.0 if peer == "lstmc" else 2.0)
+    found["targets"]["machine"] = {"targets": names}
+    row = render.render_block("targets", found).splitlines()[2]
+    others = " | 2000 | 2.00" * (len(names) - 1)
+    assert row == f"| inference | series-b64 | 1 | 1000{others} |"
 
 
 def test_the_stream_table_has_microseconds_and_dashes_for_the_absent():

@@ -20,7 +20,7 @@ def test_the_best_is_the_default(run_python):
     assert f"{best}: the best" in run_python(SHOW, LSTMC_TARGET="")
 
 
-@pytest.mark.parametrize("name", ["sse9", "AVX2", "avx512", "avx2"])
+@pytest.mark.parametrize("name", ["sse9", "AVX2", "amx", "avx512", "avx2"])
 def test_an_absent_one_is_an_error_at_import(run_python, name):
     if name in _core.targets():
         pytest.skip(f"this machine runs {name}")

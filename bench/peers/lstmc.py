@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.problem import STATICS, real_steps
+from lstmc import _core
 from lstmc.layers import Recurrent
 from lstmc.layers.layer import aligned
 from lstmc.sequences import Sequences
@@ -16,9 +17,11 @@ from lstmc.sequences import Sequences
 def build(case, problem, variant):
     """Build a forward pass, or forward and backward with every gradient.
 
-    The variant ``checkpoint`` keeps less on the tape and computes it again. Inference
-    of a single step is a step of a stream.
+    The variant ``checkpoint`` keeps less on the tape and computes it again; others name
+    an instruction set. Inference of a single step is a step of a stream.
     """
+    if variant in _core.targets():
+        _core.choose_target(variant)
     shape, threads = case.shape, case.threads
     real = real_steps(shape).T  # (B, T)
     layer = make_layer(problem)

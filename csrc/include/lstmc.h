@@ -278,7 +278,8 @@ LSTMC_API int lstmc_count_edits(const int32_t *a, ptrdiff_t n_a, const int32_t *
 
 /* --- the machine ----------------------------------------------------------------- */
 
-/* NULL or "": the best the machine has; else "baseline", "avx2", "avx512". */
+/* NULL or "": the best the machine has; else "baseline", "avx2", "avx512",
+ * "amx". */
 LSTMC_API int lstmc_choose_target(const char *name);
 LSTMC_API const char *lstmc_target(void);
 LSTMC_API int

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amx.h"
 #include "cells.h"
 #include "dispatch.h"
 #include "kernels.h"
@@ -143,7 +144,7 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     const idx inputs = panels_of(s->plan.inputs) * PANEL;
     const idx units = s->plan.panels * PANEL;
     s->table_size = min_idx(window_steps(s), longest) * s->rows;
-    s->packed_rows = take(arena, s->parts * NAME(packed_rows_size)(s), sizeof(real));
+    s->packed_rows = take(arena, NAME(packed_rows_size)(s), sizeof(real));
     s->row_table = take(arena, s->parts * s->table_size, sizeof(StepRow));
     for (int part = 0; part < s->parts; ++part) {
         Direction own, *d = arena->base ? s->direction + part : &own;
@@ -171,6 +172,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.slabs = call->slabs;
     s.threads = team.threads;
     s.members = team.members;
+    s.amx = team.amx && amx_pays(&s.plan);
     s.offset = call->offsets;
     s.x = call->x;
     s.time = s.plan.cell->timed ? call->time : NULL;

@@ -7,58 +7,27 @@
  * each part of it apart, a chunk of CHUNK rows at a time; da is gathered panel by
  * panel. Threads share the panels of units and columns, so every sum is one thread's.
  * All functions are called by the whole team. */
+#include "gradient.h"
+
 #include <string.h>
 
-#include "kernels.h"
+#include "amx.h"
 
-static idx blocks_of(idx n) { return (n + TILE_ROWS - 1) / TILE_ROWS; }
-
-/* What the weights of a column see: x, then each row state, then the late row. */
-typedef struct {
-    idx width, first; /* reals, and blocks before */
-    int slot;         /* where on the tape; NONE: x or h */
-} Seen;
-
-enum { X = 0, ROWS = 1 };
-
-static int seen_count(const Plan *plan)
+static idx part_size(const Sequence *s)
 {
-    return ROWS + plan->rows + (plan->late_panels > 0);
+    return panels_of(window_rows(s) * blocks_in_row(&s->plan, TILE_ROWS) * TILE_ROWS) *
+           PANEL;
 }
-
-static Seen seen_part(const Plan *plan, int k)
-{
-    Seen seen = {.width = plan->inputs, .first = 0, .slot = NONE};
-    for (int j = 0; j < k; ++j) {
-        seen.first += blocks_of(seen.width);
-        seen.width = plan->units;
-        seen.slot = plan->late_slot;
-        if (j < plan->rows) {
-            const int is_read = plan->reader[j].count > 0;
-            seen.width = is_read ? width_of(plan, plan->row[j].state) : 0;
-            seen.slot = plan->row[j].slot;
-        }
-    }
-    return seen;
-}
-
-static idx blocks_in_row(const Plan *plan)
-{
-    const Seen last = seen_part(plan, seen_count(plan) - 1);
-    return last.first + blocks_of(last.width);
-}
-
-static idx window_rows(const Sequence *s) { return window_steps(s) * s->rows; }
 
 idx NAME(packed_rows_size)(const Sequence *s)
 {
-    return panels_of(window_rows(s) * blocks_in_row(&s->plan) * TILE_ROWS) * PANEL;
+    return AMX && s->amx ? NAME(amx_packed_size)(s) : s->parts * part_size(s);
 }
 
 static real *packed_rows(const Sequence *s, int part, idx chunk)
 {
-    return s->packed_rows + part * NAME(packed_rows_size)(s) +
-           chunk * CHUNK * blocks_in_row(&s->plan) * TILE_ROWS;
+    return s->packed_rows + part * part_size(s) +
+           chunk * CHUNK * blocks_in_row(&s->plan, TILE_ROWS) * TILE_ROWS;
 }
 
 void NAME(clear_gradient)(const Sequence *s)
@@ -108,10 +77,14 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
 /* Row by row: a row is read once, and its blocks are written side by side. */
 void NAME(pack_rows)(const Sequence *s, idx rows)
 {
+    if (AMX && s->amx) {
+        NAME(amx_pack_rows)(s, rows);
+        return;
+    }
     const Plan *plan = &s->plan;
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
-        seen[k] = seen_part(plan, k);
+        seen[k] = seen_part(plan, k, TILE_ROWS);
 #pragma omp for schedule(static)
     for (idx item = 0; item < s->parts * rows; ++item) {
         const idx part = item / rows, k = item % rows, chunk = k / CHUNK;
@@ -175,7 +148,7 @@ static Group find_group(const Plan *plan, int k)
 static void add_product(const Plan *plan, const Group *group, int k, const real *rows,
                         const real *da, real *weights, idx depth)
 {
-    const Seen seen = seen_part(plan, k);
+    const Seen seen = seen_part(plan, k, TILE_ROWS);
     NAME(outer_product)(rows + seen.first * depth * TILE_ROWS, da, CHUNK * PANEL,
                         weights, group->reading->k * PANEL, group->count, seen.width,
                         depth);
@@ -219,7 +192,7 @@ static void late_gradient_of(const Sequence *s, int part, idx rows, idx p, int g
         const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
         gather(s->row_table + part * s->table_size + chunk * CHUNK, depth, p, slot, da,
                NULL);
-        const Seen seen = seen_part(plan, ROWS + plan->rows);
+        const Seen seen = seen_part(plan, ROWS + plan->rows, TILE_ROWS);
         NAME(outer_product)(packed_rows(s, part, chunk) +
                                 seen.first * depth * TILE_ROWS,
                             da, 0, weights, 0, 1, seen.width, depth);
@@ -228,6 +201,10 @@ static void late_gradient_of(const Sequence *s, int part, idx rows, idx p, int g
 
 void NAME(weight_gradient)(const Sequence *s, idx rows)
 {
+    if (AMX && s->amx) {
+        NAME(amx_weight_gradient)(s, rows);
+        return;
+    }
     const Plan *plan = &s->plan;
     const idx groups = plan->panels * groups_of(plan);
     const idx each = groups + plan->late_panels * plan->late_count;

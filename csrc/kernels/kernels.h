@@ -238,6 +238,7 @@ static inline void ask_after(Poll *poll, double work)
 typedef struct {
     Plan plan;
     int identity, truncated, threads, members;
+    int amx; /* the weights' gradient is made by it */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
     int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */
@@ -257,7 +258,7 @@ typedef struct {
     Direction *direction; /* (parts) */
     real *scratch; /* slabs * parts * NAME(scratch_size) */
     idx scratch_size;
-    real *packed_rows;   /* backward: parts * NAME(packed_rows_size) */
+    real *packed_rows;   /* backward: NAME(packed_rows_size) */
     StepRow *row_table;  /* backward: parts * window rows */
     idx table_size;      /* rows of a part */
 } Sequence;

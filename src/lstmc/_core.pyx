@@ -159,7 +159,7 @@ include "_fcn.pxi"
 
 
 def choose_target(str name):
-    """Choose "baseline", "avx2" or "avx512"; "" is the best there is."""
+    """Choose "baseline", "avx2", "avx512" or "amx"; "" is the best there is."""
     status = lstmc_choose_target(name.encode())
     if status != LSTMC_OK:
         raise ValueError(
@@ -175,7 +175,8 @@ def target():
 
 def targets():
     """The names of the targets that this machine runs, best first."""
-    return [n for n in ("avx512", "avx2", "baseline") if lstmc_has_target(n.encode())]
+    names = "amx", "avx512", "avx2", "baseline"
+    return [name for name in names if lstmc_has_target(name.encode())]
 
 
 def set_threads(int threads):

@@ -12,7 +12,7 @@
 #include "guard.h"
 #include "lstmc.h"
 
-static const char *const targets[] = {"baseline", "avx2", "avx512"};
+static const char *const targets[] = {"baseline", "avx2", "avx512", "amx"};
 
 /* Thousands of small cases: that the system clears new pages for each takes longer
  * than the tests. */
@@ -97,6 +97,7 @@ int main(void)
     TEST_EACH(test_vmath);
     TEST_EACH(test_lanes);
     TEST_EACH(test_product);
+    TEST_EACH(test_amx);
     test_machine();
     return report() | test_targets();
 }

@@ -14,7 +14,8 @@ static void check_targets(void)
     CHECK(!lstmc_has_target("no such target"));
     CHECK(!lstmc_has_target(""));
     CHECK(!lstmc_has_target(NULL));
-    static const char *const names[] = {"baseline", "avx2", "avx512", "no such target"};
+    static const char *const names[] = {"baseline", "avx2", "avx512", "amx",
+                                        "no such target"};
     for (int k = 0; k < 4; ++k) {
         const char *was = lstmc_target();
         const int has = lstmc_has_target(names[k]),
