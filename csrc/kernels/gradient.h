@@ -41,6 +41,10 @@ static inline idx blocks_in_row(const Plan *plan, idx height)
     return last.first + (last.width + height - 1) / height;
 }
 
-static inline idx window_rows(const Sequence *s) { return window_steps(s) * s->rows; }
+/* At most. */
+static inline idx window_rows(const Sequence *s)
+{
+    return min_idx(window_steps(s) * s->rows, s->offset[s->rows]);
+}
 
 #endif

@@ -254,7 +254,7 @@ class Sequences:
         return self.values.dtype
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self._offsets) - 1
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for start, stop in pairwise(self.offsets.tolist()):

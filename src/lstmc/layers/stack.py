@@ -23,7 +23,7 @@ def registry() -> dict[str, tuple[int, dict]]:
     return {row["name"]: (k, row) for k, row in enumerate(_core.cells())}
 
 
-@dataclass
+@dataclass(slots=True)
 class Tape:
     """What a training forward keeps for one backward, layer by layer."""
 
@@ -125,6 +125,7 @@ class Stack(Noisy):
         self._state_sizes = [self.state_size] + [self.hidden_size] * (
             len(self.state_names) - 1
         )
+        self._state_rows = self.num_layers * self.directions
         # Kernels then see states as people do.
         self._is_plain = (
             self.num_layers == self.num_heads == 1 and not self._facts["statics"]
@@ -184,7 +185,7 @@ class Stack(Noisy):
         state = super().__getstate__()
         for name in (
             "packing", "kernels", "parts", "spare", "facts", "shortcuts",
-            "state_sizes", "is_plain",
+            "state_sizes", "state_rows", "is_plain",
         ):  # fmt: skip
             state.pop("_" + name, None)
         return state
@@ -326,8 +327,8 @@ class Stack(Noisy):
     # --- states, as people and as kernels see them ------------------------------------
 
     def _empty_state(self, n):
-        rows, dtype = self.num_layers * self.directions, self.dtype
-        return tuple([np.empty((rows, n, size), dtype) for size in self._state_sizes])
+        rows, dtype, empty = self._state_rows, self.dtype, np.empty
+        return tuple([empty((rows, n, size), dtype) for size in self._state_sizes])
 
     def _kernel_state(self, state, layer, static, n=None):
         """One layer's states by head: given ones, or with n None room for new ones."""
