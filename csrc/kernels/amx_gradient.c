@@ -4,8 +4,6 @@
 
 #if AMX
 
-#include <string.h>
-
 #include "gradient.h"
 #include "lanes.h"
 
@@ -52,37 +50,36 @@ static bfloat16 *packed_chunk(const Sequence *s, int part, idx chunk)
            chunk * CHUNK_DEPTH * blocks_in_row(&s->plan, AMX_ROWS) * AMX_BLOCK;
 }
 
-/* A panel of what a row sees of a part; its rest is zeros. */
-static void copy_panel(const Seen *seen, int is_x, const StepRow *row, idx p, real *to)
+/* Panel p of what a row sees of a part. */
+static const real *seen_by(const StepRow *row, const Seen *seen, int is_x, idx p)
 {
-    const idx width = min_idx(PANEL, seen->width - p * PANEL);
-    const int taped = seen->slot != NONE;
-    const real *from = taped    ? row->da + seen->slot * PANEL + p * row->da_panel
-                       : is_x   ? row->x + p * PANEL
-                       : row->h ? row->h + p * PANEL
-                                : NULL;
-    const __mmask16 wanted = (__mmask16)(from ? (1u << width) - 1 : 0);
-    vec x = (vec)_mm512_maskz_loadu_ps(wanted, from);
-    if (!taped && !is_x && row->mask)
-        x *= (vec)_mm512_maskz_loadu_ps(wanted, row->mask + p * PANEL);
-    *(vec *)to = x;
+    if (seen->slot != NONE)
+        return row->da + seen->slot * PANEL + p * row->da_panel;
+    const real *from = is_x ? row->x : row->h;
+    return from ? from + p * PANEL : no_start();
 }
 
-/* A block of part k: AMX_DEPTH samples, of which `count` are there, of a panel. */
+/* A block of a part: AMX_DEPTH samples, of which `count` are there, of a panel. */
 static void pack_block(const Seen *seen, int is_x, const StepRow *row, idx count, idx p,
                        bfloat16 *to)
 {
-    real rows[AMX_DEPTH * PANEL] __attribute__((aligned(LINE)));
-    real turned[2 * PANEL * PANEL] __attribute__((aligned(LINE)));
-    for (idx k = 0; k < count; ++k)
-        copy_panel(seen, is_x, row + k, p, rows + k * PANEL);
-    memset(rows + count * PANEL, 0,
-           (size_t)((AMX_DEPTH - count) * PANEL) * sizeof(real));
-    turn_square(rows, PANEL, 1, turned);
-    turn_square(rows + PANEL * PANEL, PANEL, 1, turned + PANEL * PANEL);
-    for (idx j = 0; j < PANEL; ++j)
-        amx_split(((const vec *)turned)[j], ((const vec *)turned)[PANEL + j], IN_A_ROW,
-                  to + j * AMX_DEPTH);
+    const idx width = min_idx(PANEL, seen->width - p * PANEL);
+    const __mmask16 wanted = (__mmask16)((1u << width) - 1);
+    const int masked = seen->slot == NONE && !is_x && row->mask;
+    vec turned[2][LINE / sizeof(real)];
+    for (int half = 0; half < 2; ++half) {
+        const real *from[LINE / sizeof(real)];
+        for (idx j = 0, k = half * PANEL; j < PANEL; ++j, ++k)
+            from[j] = k < count ? seen_by(row + k, seen, is_x, p) : no_start();
+        EACH (j, PANEL)
+            turned[half][j] = (vec)_mm512_maskz_loadu_ps(wanted, from[j]);
+        for (idx j = 0, k = half * PANEL; masked && j < PANEL && k < count; ++j, ++k)
+            turned[half][j] *=
+                (vec)_mm512_maskz_loadu_ps(wanted, row[k].mask + p * PANEL);
+        turn_vectors(turned[half]);
+    }
+    EACH (j, PANEL)
+        amx_split(turned[0][j], turned[1][j], IN_A_ROW, to + j * AMX_DEPTH);
 }
 
 void NAME(amx_pack_rows)(const Sequence *s, idx rows)
@@ -139,21 +136,28 @@ static void gather(const StepRow *row, idx rows, const Target *target, idx targe
                    bfloat16 *to)
 {
     enum { AHEAD = 8 }; /* rows; no processor finds their pattern */
-    for (idx k = 0; k < depth_of(rows) * AMX_DEPTH; k += 2)
-        for (idx j = 0; j < targets; ++j) {
-            const Target *own = target + j;
-            vec pair[2] = {splat(0), splat(0)};
-            for (idx i = 0; i < 2 && k + i < rows; ++i) {
-                __builtin_prefetch(
-                    gates_of(row + min_idx(k + i + AHEAD, rows - 1), own));
-                pair[i] = *gates_of(row + k + i, own);
-                if (own->bias)
-                    *(vec *)own->bias += pair[i];
-            }
-            amx_split(pair[0], pair[1], SIDE_BY_SIDE,
-                      to + (j * CHUNK_DEPTH + k / AMX_DEPTH) * AMX_BLOCK +
-                          k % AMX_DEPTH / 2 * AMX_DEPTH);
+    const idx last = rows - 1;
+    vec sum[MOST_TARGETS];
+    for (idx j = 0; j < targets; ++j)
+        sum[j] = target[j].bias ? *(const vec *)target[j].bias : splat(0);
+    for (idx k = 0; k < depth_of(rows) * AMX_DEPTH; k += 2) {
+        const StepRow *x_row = row + min_idx(k, last),
+                      *y_row = row + min_idx(k + 1, last);
+        const StepRow *ahead = row + min_idx(k + AHEAD, last);
+        bfloat16 *own = to + k / AMX_DEPTH * AMX_BLOCK + k % AMX_DEPTH / 2 * AMX_DEPTH;
+        for (idx j = 0; j < targets; ++j, own += CHUNK_DEPTH * AMX_BLOCK) {
+            __builtin_prefetch(gates_of(ahead, target + j));
+            __builtin_prefetch(gates_of(ahead + (ahead < row + last), target + j));
+            const vec x = k < rows ? *gates_of(x_row, target + j) : splat(0);
+            const vec y = k < last ? *gates_of(y_row, target + j) : splat(0);
+            sum[j] += x;
+            sum[j] += y;
+            amx_split(x, y, SIDE_BY_SIDE, own);
         }
+    }
+    for (idx j = 0; j < targets; ++j)
+        if (target[j].bias)
+            *(vec *)target[j].bias = sum[j];
 }
 
 /* What targets see of part k, over a chunk; `offset`: its place in their weights. */
