@@ -5,6 +5,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
+#if KNOWS_AMX
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 enum {
     XMM = 1 << 1,
@@ -44,10 +48,7 @@ int cpu_has_avx512(void)
                bit_AVX2 | bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL);
 }
 
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#if KNOWS_AMX
 /* Tiles are saved for those alone who have asked for them; see the kernel's
  * Documentation/arch/x86/xstate.rst. Leaf 7: 22 is AMX-BF16, 24 AMX-TILE. */
 int cpu_has_amx(void)

@@ -9,17 +9,10 @@
 #ifndef LSTMC_AMX_H
 #define LSTMC_AMX_H
 
+#include "cpu.h"
 #include "kernels.h"
 
-/* Where the compiler knows the instructions, and the system lends the registers. */
-#if !LSTMC_F64 && defined(__AVX512F__) && defined(__linux__)
-#if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
-#define AMX 1
-#endif
-#endif
-#ifndef AMX
-#define AMX 0
-#endif
+#define AMX (KNOWS_AMX && !LSTMC_F64 && VECTOR == 64)
 
 typedef uint16_t bfloat16;
 

@@ -11,7 +11,8 @@ enum { CLASSES = 5, SAMPLES = 6, LONGEST = 40, BEST = 4 };
 
 /* Words 1, 1 2 and 2 3 3, separated by 4: nodes (), 1, 2, 1 2, 2 3, 2 3 3. */
 static const int32_t first[] = {1, 3, 4, 5, 5, 6, 6}, label[] = {-1, 1, 2, 2, 3, 3};
-static const lstmc_trie trie = {6, first, label};
+/* A macro: an initializer is not a constant of the language, only of some compilers. */
+#define TRIE {6, first, label}
 static const int32_t first_word[] = {0, 0, 1, 1, 2, 2, 3}, word[] = {0, 1, 2};
 static const double bonus[] = {0, 0.5, -0.25, 1, 0, 2},
                     partial[] = {0, 0.5, 0, 0, 1, 0};
@@ -19,9 +20,9 @@ static const int32_t suffix[] = {0, 0, 0, 2, 0, 0}, next[] = {0, 1, 2, 2, 0, 0};
 static const double score[] = {0, -1, -1.5, -0.5, -2, -1},
                     backoff[] = {0, -0.5, -0.25, 0, -1, 0};
 static const int32_t number[] = {-1, 1, 2, 3, -1};
-static const lstmc_lexicon lexicon = {trie, first_word, word, 4, bonus, partial};
-static const lstmc_hotwords hotwords = {trie, suffix, bonus, partial};
-static const lstmc_ngram ngram = {trie, score, backoff, suffix, next, number, -9, 1, 2};
+static const lstmc_lexicon lexicon = {TRIE, first_word, word, 4, bonus, partial};
+static const lstmc_hotwords hotwords = {TRIE, suffix, bonus, partial};
+static const lstmc_ngram ngram = {TRIE, score, backoff, suffix, next, number, -9, 1, 2};
 
 typedef struct {
     int32_t *labels, *words;
