@@ -48,14 +48,13 @@ void NAME(amx_product)(const AmxProduct *);
 void NAME(amx_release)(void);
 
 /* Whether the weights' gradient is worth the splitting: features that a unit sees times
- * units, in one stage. */
+ * units. */
 ALWAYS_INLINE int amx_pays(const Plan *plan)
 {
-    return AMX && plan->late_panels == 0 &&
-           (plan->inputs + plan->outputs) * plan->units >= 4096;
+    return AMX && (plan->inputs + plan->outputs) * plan->units >= 4096;
 }
 
-/* amx_gradient.c: like the functions of gradient.c, which call them. */
+/* amx_gradient.c: what the functions of gradient.c leave to it, the first stage. */
 idx NAME(amx_packed_size)(const Sequence *);
 void NAME(amx_pack_rows)(const Sequence *, idx rows);
 void NAME(amx_weight_gradient)(const Sequence *, idx rows);

@@ -19,9 +19,14 @@ enum { MOST_TARGETS = 8 };
 
 static idx depth_of(idx rows) { return (rows + AMX_DEPTH - 1) / AMX_DEPTH; }
 
+static idx blocks_in_row(const Plan *plan)
+{
+    return seen_part(plan, first_seen(plan), AMX_ROWS).first;
+}
+
 static idx part_size(const Sequence *s)
 {
-    return amx_reals(depth_of(window_rows(s)) * blocks_in_row(&s->plan, AMX_ROWS));
+    return amx_reals(depth_of(window_rows(s)) * blocks_in_row(&s->plan));
 }
 
 /* Of a thread: da of the targets that it is at. */
@@ -46,8 +51,7 @@ static bfloat16 *own_gates(const Sequence *s)
 static bfloat16 *packed_chunk(const Sequence *s, int part, idx chunk)
 {
     const real *rows = s->packed_rows + part * part_size(s);
-    return (bfloat16 *)rows +
-           chunk * CHUNK_DEPTH * blocks_in_row(&s->plan, AMX_ROWS) * AMX_BLOCK;
+    return (bfloat16 *)rows + chunk * CHUNK_DEPTH * blocks_in_row(&s->plan) * AMX_BLOCK;
 }
 
 /* Panel p of what a row sees of a part. */
@@ -94,7 +98,7 @@ void NAME(amx_pack_rows)(const Sequence *s, idx rows)
         bfloat16 *to =
             packed_chunk(s, part, chunk) + first % CHUNK / AMX_DEPTH * AMX_BLOCK;
         const StepRow *row = s->row_table + part * s->table_size + first;
-        for (int k = 0; k < seen_count(plan); ++k) {
+        for (int k = 0; k < first_seen(plan); ++k) {
             const Seen seen = seen_part(plan, k, AMX_ROWS);
             for (idx p = 0; p < panels_of(seen.width); ++p)
                 pack_block(&seen, k == X, row, min_idx(AMX_DEPTH, rows - first), p,

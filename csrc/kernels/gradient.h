@@ -13,11 +13,15 @@ typedef struct {
 
 enum { X = 0, ROWS = 1 };
 
+/* Parts that columns of the first stage see, and all. */
+static inline int first_seen(const Plan *plan) { return ROWS + plan->rows; }
+
 static inline int seen_count(const Plan *plan)
 {
-    return ROWS + plan->rows + (plan->late_panels > 0);
+    return first_seen(plan) + (plan->late_panels > 0);
 }
 
+/* Part k; behind the last, `first` is how many blocks there are. */
 static inline Seen seen_part(const Plan *plan, int k, idx height)
 {
     Seen seen = {.width = plan->inputs, .first = 0, .slot = NONE};
@@ -32,13 +36,6 @@ static inline Seen seen_part(const Plan *plan, int k, idx height)
         }
     }
     return seen;
-}
-
-/* Of all parts together. */
-static inline idx blocks_in_row(const Plan *plan, idx height)
-{
-    const Seen last = seen_part(plan, seen_count(plan) - 1, height);
-    return last.first + (last.width + height - 1) / height;
 }
 
 /* At most. */
