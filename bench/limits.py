@@ -28,6 +28,7 @@ def measure(say=print) -> None:
     record = {
         "machine": describe_machine(),
         "peak_gflops": digits(fma_peak() / 1e9),
+        "sustained_gflops": digits(fma_peak(seconds=1.0) / 1e9),
         "rounds": ROUNDS,
         "gb_per_second": rates,
     }

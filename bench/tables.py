@@ -300,7 +300,9 @@ def limits(record, speed) -> str:
         "\nOne thread. R of one layer and direction; GB/s: the rate at which a core "
         "reads an LSTM's R of as many units, again and again. The floor: all R at "
         "every step at that rate, and the products of W at the peak of "
-        f"{figures(record['peak_gflops'])} GFLOP/s; no pointwise work, no call.\n"
+        f"{figures(record['peak_gflops'])} GFLOP/s; no pointwise work, no call. The "
+        "peak is that of a burst of 1.5 ms; for a second, multiply-adds in registers "
+        f"alone go on at {figures(record['sustained_gflops'])} GFLOP/s.\n"
     )
     return _table(head, rows, words=2) + note
 
