@@ -5,6 +5,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -149,6 +152,25 @@ static inline int was_told(const Barrier *barrier, ptrdiff_t step)
  * small work and after a fork that broke the pool, fewer while other calls run. */
 int take_threads(int wanted, double flops);
 void give_threads(int threads);
+
+/* Inside a region: the calling thread's number, and how many there are. */
+static inline int own_thread(void)
+{
+#if defined(_OPENMP)
+    return omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static inline int team_size(void)
+{
+#if defined(_OPENMP)
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
 
 /* member(data) by each of a team: a region, within which the team may wait and share
  * loops. One thread needs none of its own, and does without where there is none around

@@ -11,18 +11,12 @@ from lstmc import _core
 
 pytestmark = [
     pytest.mark.every_cell,
+    pytest.mark.usefixtures("target"),
+    pytest.mark.parametrize("target", ["amx"], indirect=True),
     pytest.mark.skipif("amx" not in _core.targets(), reason="no AMX on this machine"),
 ]
 INPUTS, UNITS = 70, 60
 LENGTHS = [150, 1, 149, 0, 133, *[140] * 5]
-
-
-@pytest.fixture(autouse=True)
-def with_amx():
-    before = _core.target()
-    _core.choose_target("amx")
-    yield
-    _core.choose_target(before)
 
 
 def gradients(layer, batch, threads=1):

@@ -154,8 +154,9 @@ static void add_part(const AmxProduct *p, idx k, idx row, idx rows, real *nowher
     const idx beside = rows > AMX_ROWS ? 2 : 4, depth = min_idx(AT_ONCE, p->depth - k);
     const bfloat16 *a = p->a + row / AMX_ROWS * p->a_next + k * AMX_BLOCK;
     const char *next = (const char *)(a + 2 * p->a_next);
+    /* A block's lines, by the products of two panels that it goes through. */
     Ahead ahead = {.a = {next, next + p->a_next * (idx)sizeof *a},
-                   .lines = (AMX_PARTS * AMX_ROWS * 2 + p->panels - 1) / p->panels};
+                   .lines = (2 * AMX_PARTS * AMX_ROWS + p->panels - 1) / p->panels};
     for (idx q = 0; q < p->panels; q += beside) {
         Panel panel[4];
         for (idx j = 0; j < beside; ++j) {

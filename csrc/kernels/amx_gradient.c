@@ -7,10 +7,6 @@
 #include "gradient.h"
 #include "lanes.h"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 enum { CHUNK_DEPTH = CHUNK / AMX_DEPTH };
 
 /* Columns of panels that one pass over [x, s] serves: their da, split, lies in the
@@ -39,13 +35,8 @@ idx NAME(amx_packed_size)(const Sequence *s)
 
 static bfloat16 *own_gates(const Sequence *s)
 {
-#if defined(_OPENMP)
-    const idx thread = omp_get_thread_num();
-#else
-    const idx thread = 0;
-#endif
     return (bfloat16 *)(s->packed_rows + s->parts * part_size(s) +
-                        thread * gates_size());
+                        own_thread() * gates_size());
 }
 
 static bfloat16 *packed_chunk(const Sequence *s, int part, idx chunk)

@@ -14,10 +14,6 @@
  * Series Classification. IEEE Access 6, 2018. */
 #include <string.h>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "kernels.h"
 #include "lanes.h"
 
@@ -334,16 +330,11 @@ static int run(const lstmc_attention *call, idx longest, int threads, void *work
 #pragma omp parallel num_threads(threads)
     {
         const FloatMode mode = flush_denormals();
-#if defined(_OPENMP)
-        const int thread = omp_get_thread_num();
-#else
-        const int thread = 0;
-#endif
-        char *memory = shared.memory + thread * shared.size;
+        char *memory = shared.memory + own_thread() * shared.size;
 #pragma omp for schedule(dynamic, 1)
         for (idx j = 0; j < call->samples; ++j) {
             const Sample s = open_sample(call, &shared, j, longest, memory);
-            run_sample(&s, &shared, thread == 0, back);
+            run_sample(&s, &shared, own_thread() == 0, back);
         }
         restore_mode(mode);
     }

@@ -7,10 +7,6 @@
 #include "tables/conv_table.h"
 #include "kernels.h"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 /* The taps along the three axes, outermost first; images of fewer have axes of 1. An
  * output pixel sees the pixels q - before, q - before + apart, ... of an axis, zeros
  * where there are none. */
@@ -94,25 +90,6 @@ static inline void part_panels(const real *from, idx pixels, idx width, real *to
             for (idx j = 0; j < PANEL; ++j)
                 panel[j] = j < count ? from[p * PANEL + j] : 0;
         }
-}
-
-static inline int own_thread(void)
-{
-#if defined(_OPENMP)
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
-/* The team's size, inside a region. */
-static inline int team_size(void)
-{
-#if defined(_OPENMP)
-    return omp_get_num_threads();
-#else
-    return 1;
-#endif
 }
 
 /* Pixels of one product. */

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "kernels.h"
 #include "lstmc_highway.h"
 
@@ -37,24 +33,15 @@ Stack NAME(lay_out_stack)(const lstmc_highway *, int given, int threads, int bac
                           Arena *);
 int NAME(highway_backward)(const lstmc_highway *, int threads, void *workspace);
 
-static inline int thread_number(void)
-{
-#if defined(_OPENMP)
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 static inline real *scratch_of(const Stack *s)
 {
-    return s->scratch + thread_number() * s->scratch_size;
+    return s->scratch + own_thread() * s->scratch_size;
 }
 
 /* Whether to go on after so much work: the calling thread asks its caller. */
 static inline int goes_on(const Stack *s, double work)
 {
-    if (thread_number() == 0)
+    if (own_thread() == 0)
         ask_after(s->poll, work);
     return !atomic_load(&s->poll->stopped);
 }

@@ -11,10 +11,6 @@
 
 #include "kernels.h"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 /* Steps go through the panels of units to and fro: what one used last is what the next
  * wants first, and of weights that a cache cannot hold it then holds a part. That many
  * bytes of weights in a row, or one panel. */
@@ -286,11 +282,7 @@ typedef struct {
 
 static inline Place my_place(const Sequence *s)
 {
-#if defined(_OPENMP)
-    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-#else
-    const int thread = 0, team = 1;
-#endif
+    const int thread = own_thread(), team = team_size();
     const int members = s->members < team ? s->members : team;
     return (Place){.crew = thread / members,
                    .crews = team / members,

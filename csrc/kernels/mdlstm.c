@@ -133,11 +133,7 @@ typedef struct {
 
 static Place my_place(const Sweep *s)
 {
-#if defined(_OPENMP)
-    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-#else
-    const int thread = 0, team = 1;
-#endif
+    const int thread = own_thread(), team = team_size();
     const int members = s->members < team ? s->members : team;
     return (Place){.thread = thread,
                    .members = members,

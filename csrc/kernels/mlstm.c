@@ -1,9 +1,5 @@
 /* mlstm.c - a call of the matrix memory: its jobs, one for each head of each sample. */
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "mlstm.h"
 
 typedef struct {
@@ -114,11 +110,7 @@ static int run(const lstmc_memory_call *call, int threads, idx longest, void *me
 #pragma omp parallel num_threads(threads)
     {
         const FloatMode mode = flush_denormals();
-#if defined(_OPENMP)
-        char *own = shared.scratch + omp_get_thread_num() * shared.size;
-#else
-        char *own = shared.scratch;
-#endif
+        char *own = shared.scratch + own_thread() * shared.size;
 #pragma omp for schedule(dynamic, 1)
         for (idx job = 0; job < call->samples * heads; ++job) {
             Memory s = sizes;

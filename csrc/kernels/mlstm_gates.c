@@ -8,10 +8,6 @@
  * rounded to: their logarithms are made in double. */
 #include <math.h>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "mlstm.h"
 
 Memory NAME(memory_sizes)(const lstmc_memory *of)
@@ -133,9 +129,7 @@ double NAME(pull_memory_gates)(const Memory *s, idx t, idx steps, real m0,
 
 int NAME(memory_goes_on)(const Memory *s, double work)
 {
-#if defined(_OPENMP)
-    if (omp_get_thread_num() == 0)
-#endif
+    if (own_thread() == 0)
         ask_after(s->poll, work);
     return !atomic_load(&s->poll->stopped);
 }

@@ -12,10 +12,6 @@
 #include "kernels.h"
 #include "tables/mdlstm_table.h"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 /* Columns of a: i, the forget gates, z, o; then the slot of c. */
 enum { I = 0, F = 1 };
 

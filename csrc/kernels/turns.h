@@ -5,10 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "kernels.h"
 
 /* Longer samples first: the last ones to be done are short. */
@@ -65,9 +61,7 @@ static int compare_turns(const void *first, const void *second)
 /* Whether to go on after so much work: the calling thread asks its caller. */
 static inline int goes_on(const Turns *turns, double work)
 {
-#if defined(_OPENMP)
-    if (omp_get_thread_num() == 0)
-#endif
+    if (own_thread() == 0)
         ask_after(turns->poll, work);
     return !atomic_load(&turns->poll->stopped);
 }
@@ -85,11 +79,7 @@ static inline int run_turns(const Turns *turns, int threads,
 #pragma omp parallel num_threads(threads)
     {
         const FloatMode mode = flush_denormals();
-#if defined(_OPENMP)
-        char *memory = turns->memory + omp_get_thread_num() * turns->size;
-#else
-        char *memory = turns->memory;
-#endif
+        char *memory = turns->memory + own_thread() * turns->size;
 #pragma omp for schedule(dynamic, 1)
         for (idx k = 0; k < call->samples; ++k)
             run(turns, turns->turn[k].sample, memory);
