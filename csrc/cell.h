@@ -92,6 +92,8 @@ typedef struct {
     int timed; /* reads the time elapsed since the step before */
     int statics; /* the last states are maps of static features, and stay */
     int whole; /* P reduces over the units: it gets all panels of a row at once */
+    int steep; /* P divides by what may be near zero: sums are not made of digits, whose
+                  errors are those of the largest number; see kernels/digits.h */
     void (*forward)(const Step *);
     void (*backward)(const Step *);
 } Cell;

@@ -30,7 +30,7 @@ from setuptools.errors import CompileError
 ROOT = Path(__file__).resolve().parent.parent
 
 # Files of the C test program that are compiled as kernels are.
-FOR_EACH_TARGET = {"test_vmath.c", "test_lanes.c", "test_product.c", "test_amx.c"}
+FOR_EACH_TARGET = {"test_vmath.c", "test_lanes.c", "test_product.c", "test_digits.c"}
 
 X86_TARGETS = {
     "avx2": ["-mavx2", "-mfma"],

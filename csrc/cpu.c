@@ -50,15 +50,17 @@ int cpu_has_avx512(void)
 
 #if KNOWS_AMX
 /* Tiles are saved for those alone who have asked for them; see the kernel's
- * Documentation/arch/x86/xstate.rst. Leaf 7: 22 is AMX-BF16, 24 AMX-TILE. */
+ * Documentation/arch/x86/xstate.rst. Leaf 7, in d: 24 is AMX-TILE, 25 AMX-INT8; in c:
+ * 1 is AVX512-VBMI, 11 AVX512-VNNI. */
 int cpu_has_amx(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
-    const uint32_t wanted = 1u << 22 | 1u << 24;
+    const uint32_t in_c = 1u << 1 | 1u << 11, in_d = 1u << 24 | 1u << 25;
     const uint64_t registers = TILE_SHAPES | TILE_DATA;
     uint32_t a, b, c, d;
     return cpu_has_avx512() && (saved_registers() & registers) == registers &&
-           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & in_c) == in_c &&
+           (d & in_d) == in_d &&
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0;
 }
 #else

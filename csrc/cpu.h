@@ -14,6 +14,6 @@
 
 int cpu_has_avx2(void);   /* with FMA */
 int cpu_has_avx512(void); /* F, BW, DQ, VL */
-int cpu_has_amx(void);    /* with bfloat16 and AVX-512; asks for the registers */
+int cpu_has_amx(void); /* INT8, with AVX-512 VNNI and VBMI; asks for the registers */
 
 #endif

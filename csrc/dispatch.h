@@ -20,6 +20,9 @@ typedef struct Kernels {
                                  const ptrdiff_t *offsets, ptrdiff_t longest);
     void (*pack)(const lstmc_layer *, const lstmc_weights *, void *packed,
                  int to_packed);
+    ptrdiff_t (*split_size)(const lstmc_layer *); /* bytes */
+    void (*split)(const lstmc_layer *, const void *packed, void *split);
+    int (*is_split)(const lstmc_layer *, const void *packed, const void *split);
     /* All sizes below are in bytes and fit, once lstmc.c has checked the sizes. */
     ptrdiff_t (*workspace)(const lstmc_call *, Team, ptrdiff_t longest, int backward);
     int (*forward)(const lstmc_call *, Team, ptrdiff_t longest, void *workspace);
@@ -28,7 +31,8 @@ typedef struct Kernels {
      * load: NULL is zeros. */
     ptrdiff_t (*stream_size)(const lstmc_layer *, int layers, ptrdiff_t samples);
     void (*stream_open)(const lstmc_layer *, const void *const *weights,
-                        const lstmc_noise *, lstmc_stream *);
+                        const void *const *split, const lstmc_noise *, lstmc_stream *);
+    void (*stream_use)(lstmc_stream *, const void *const *split);
     void (*stream_step)(lstmc_stream *, const void *x, const void *time, void *y,
                         int threads);
     void (*stream_load)(lstmc_stream *, int layer, ptrdiff_t sample,

@@ -123,6 +123,8 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
     if (*longest > 0 && cell.timed && !call->time)
         return LSTMC_NULL_ARRAY;
     CHECK(check_noise(&call->noise));
+    if (!is_aligned(call->split))
+        return LSTMC_NOT_ALIGNED;
     for (ptrdiff_t part = 0; part < count_parts(layer); ++part) {
         const lstmc_direction *d = call->direction + part;
         if (!d->weights || (backward && (!d->gradient || (*longest > 0 && !d->tape))) ||
@@ -203,6 +205,34 @@ int lstmc_unpack(const lstmc_layer *layer, const void *packed,
     CHECK(check_weights(layer, weights, packed));
     kernels_of(layer->dtype)->pack(layer, weights, (void *)packed, 0);
     return LSTMC_OK;
+}
+
+int lstmc_split_size(const lstmc_layer *layer, ptrdiff_t *bytes)
+{
+    CHECK(check_layer(layer));
+    *bytes = kernels_of(layer->dtype)->split_size(layer);
+    return LSTMC_OK;
+}
+
+int lstmc_split(const lstmc_layer *layer, const void *weights, void *split)
+{
+    ptrdiff_t bytes;
+    CHECK(lstmc_split_size(layer, &bytes));
+    if (bytes == 0)
+        return LSTMC_OK;
+    if (!weights || !split)
+        return LSTMC_NULL_ARRAY;
+    if (!is_aligned(weights) || !is_aligned(split))
+        return LSTMC_NOT_ALIGNED;
+    kernels_of(layer->dtype)->split(layer, weights, split);
+    return LSTMC_OK;
+}
+
+int lstmc_is_split(const lstmc_layer *layer, const void *weights, const void *split)
+{
+    ptrdiff_t bytes;
+    return lstmc_split_size(layer, &bytes) == LSTMC_OK && bytes > 0 &&
+           kernels_of(layer->dtype)->is_split(layer, weights, split);
 }
 
 /* --- forward and backward -------------------------------------------------------- */

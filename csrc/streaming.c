@@ -42,9 +42,23 @@ int lstmc_stream_size(const lstmc_layer *layers, int count, ptrdiff_t samples,
     return LSTMC_OK;
 }
 
-int lstmc_stream_open(const lstmc_layer *layers, const void *const *weights, int count,
-                      ptrdiff_t samples, const lstmc_noise *noise, int threads,
-                      lstmc_stream *stream)
+/* What the weights are split for is there, where the target reads it. */
+static int check_split(const lstmc_layer *layers, const void *const *split, int count)
+{
+    for (int k = 0; k < count; ++k) {
+        ptrdiff_t bytes;
+        CHECK(lstmc_split_size(layers + k, &bytes));
+        if (bytes > 0 && (!split || !split[k]))
+            return LSTMC_NULL_ARRAY;
+        if (bytes > 0 && (uintptr_t)split[k] % LSTMC_ALIGNMENT)
+            return LSTMC_NOT_ALIGNED;
+    }
+    return LSTMC_OK;
+}
+
+int lstmc_stream_open(const lstmc_layer *layers, const void *const *weights,
+                      const void *const *split, int count, ptrdiff_t samples,
+                      const lstmc_noise *noise, int threads, lstmc_stream *stream)
 {
     static const lstmc_noise quiet = {0};
     CHECK(check_layers(layers, count, samples));
@@ -63,13 +77,19 @@ int lstmc_stream_open(const lstmc_layer *layers, const void *const *weights, int
     }
     if (addresses % LSTMC_ALIGNMENT)
         return LSTMC_NOT_ALIGNED;
+    CHECK(check_split(layers, split, count));
     *stream = (lstmc_stream){.kernels = kernels_of(layers->dtype),
                              .layers = count,
                              .threads = threads,
                              .samples = samples,
                              .work = work_of(layers, count, samples)};
-    stream->kernels->stream_open(layers, weights, &expected, stream);
+    stream->kernels->stream_open(layers, weights, split, &expected, stream);
     return lstmc_stream_reset(stream, 0, samples);
+}
+
+void lstmc_stream_use(lstmc_stream *stream, const void *const *split)
+{
+    stream->kernels->stream_use(stream, split);
 }
 
 void lstmc_stream_step(lstmc_stream *stream, const void *x, const void *time, void *y)

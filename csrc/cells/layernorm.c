@@ -4,8 +4,7 @@
  *   h^ = norm(R h')             ' marks the step before
  *   a = g_x x^ + g_h h^ + b
  *   i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)
- *   z = tanh(a_z)
- *   c = f c' + i z
+ *   z = tanh(a_z)          c = f c' + i z
  *   h = o squash(g_c norm(c) + b_c)    squash: tanh, or the identity
  *
  * Ba, Kiros, Hinton: Layer Normalization. 2016. */
@@ -115,6 +114,7 @@ const Cell NAME(layernorm) = {
     .squashes = 1,
     .projects = 1,
     .whole = 1,
+    .steep = 1,
     .forward = forward,
     .backward = backward,
 };

@@ -149,6 +149,7 @@ typedef struct {
                 forward writes, backward reads; NULL: not wanted (inference only) */
     const void *dy; /* as y; NULL: zeros */
     void *dx; /* (steps, inputs); NULL: not wanted */
+    const void *split; /* forward: by lstmc_split, aligned; NULL: the call does it */
     lstmc_direction direction[2 * LSTMC_MAX_HEADS]; /* (directions, heads) */
     lstmc_noise noise;
     int threads; /* 0: the default */
@@ -169,6 +170,16 @@ LSTMC_API int lstmc_pack(const lstmc_layer *, const lstmc_weights *, void *packe
 LSTMC_API int lstmc_unpack(const lstmc_layer *, const void *packed,
                            const lstmc_weights *);
 
+/* What some targets read beside packed weights: the same, split for them. A call does
+ * it itself, if it is not given them; a stream does not. Bytes, 0: they read no such
+ * thing. */
+LSTMC_API int lstmc_split_size(const lstmc_layer *, ptrdiff_t *bytes);
+/* weights: packed, of all heads and directions; split: aligned. */
+LSTMC_API int lstmc_split(const lstmc_layer *, const void *weights, void *split);
+/* 1: it is what lstmc_split makes of the weights of now. */
+LSTMC_API int lstmc_is_split(const lstmc_layer *, const void *weights,
+                             const void *split);
+
 LSTMC_API int lstmc_forward(lstmc_call *);
 LSTMC_API int lstmc_backward(lstmc_call *);
 
@@ -180,9 +191,9 @@ LSTMC_API int lstmc_backward(lstmc_call *);
  *     ptrdiff_t bytes;
  *     lstmc_stream_size(layers, count, samples, &bytes);
  *     lstmc_stream *stream = aligned_alloc(LSTMC_ALIGNMENT, bytes);
- *     lstmc_stream_open(layers, weights, count, samples, 0, stream);
+ *     lstmc_stream_open(layers, weights, split, count, samples, NULL, 0, stream);
  *     while (...)
- *         lstmc_stream_step(stream, x, y);
+ *         lstmc_stream_step(stream, x, NULL, y);
  *     free(stream);
  *
  * Layers have one direction, since the other would need the future, and the same dtype;
@@ -191,21 +202,25 @@ LSTMC_API int lstmc_backward(lstmc_call *);
  * the stream is opened: a step cannot fail and allocates nothing, flushes denormals and
  * leaves the caller's floating-point mode as it was; NaN in gives NaN out.
  *
- * The stream reads the packed weights where they are, so they must outlive it, and what
- * is changed in them the next step sees. It holds pointers into its own memory: it must
- * not be moved; to copy one, open another and hand over the states. A stream is for one
+ * The stream reads packed and split weights where they are, and any number of streams
+ * may share them: they must outlive it. After a change of the weights they must be
+ * split again before the next step. It holds pointers into its own memory: it must not
+ * be moved; to copy one, open another and hand over the states. A stream is for one
  * thread at a time. */
 typedef struct lstmc_stream lstmc_stream;
 
 /* A multiple of LSTMC_ALIGNMENT. */
 LSTMC_API int lstmc_stream_size(const lstmc_layer *, int count, ptrdiff_t samples,
                                 ptrdiff_t *bytes);
-/* weights: packed, of each layer, head by head. All states are zeros. noise: whose
+/* weights: packed, of each layer, head by head; split: of each layer, NULL where its
+ * lstmc_split_size is 0; NULL: it is for all. All states are zeros. noise: whose
  * expectation is taken; NULL: none. threads: at most, 0: the default; small steps take
  * one. */
 LSTMC_API int lstmc_stream_open(const lstmc_layer *, const void *const *weights,
-                                int count, ptrdiff_t samples, const lstmc_noise *noise,
-                                int threads, lstmc_stream *);
+                                const void *const *split, int count, ptrdiff_t samples,
+                                const lstmc_noise *noise, int threads, lstmc_stream *);
+/* Weights split anew, if they are in another place than before. */
+LSTMC_API void lstmc_stream_use(lstmc_stream *, const void *const *split);
 /* x (samples, inputs of the first layer), y (samples, outputs of the last), time
  * (samples) elapsed since the step before; NULL: no cell is timed. */
 LSTMC_API void lstmc_stream_step(lstmc_stream *, const void *x, const void *time,

@@ -33,6 +33,13 @@ idx NAME(ahead_size)(const Sequence *s, idx rows)
                    steps * step_size(&s->plan, min_idx(rows, ROWS)));
 }
 
+idx NAME(most_ahead)(const Sequence *s)
+{
+    return slab_rows(s, s->slabs - 1) > ROWS
+               ? 0
+               : min_idx(MOST * times(&s->plan), s->steps);
+}
+
 idx NAME(steps_ahead)(const Sequence *s, idx rows)
 {
     if (rows < 1 || rows > ROWS)
@@ -50,35 +57,54 @@ static real *wx_of(const Job *job, idx p, idx r)
     return job->wx + (p * job->rows + r) * job->ahead * job->s->plan.x_count * PANEL;
 }
 
-void NAME(look_ahead)(const Job *job, idx t, idx active)
+/* W x + b of row r: of its next steps, of the columns of a reading. */
+static Product steps_of(const Job *job, idx t, idx r, const Reading *reading)
 {
     const Plan *plan = &job->s->plan;
-    const real *biases = job->d->weights + bias_offset(plan, 0);
-    for (idx p = job->first; p < job->last; ++p)
-        for (idx r = 0; r < active; ++r)
-            for (int i = 0; i < plan->readings; ++i) {
-                const Reading *reading = plan->reading + i;
-                if (reading->k0 > 0)
-                    continue; /* h alone */
-                const Product product = {
-                    .rows =
-                        min_idx(job->ahead, min_idx(job->until, length_of(job, r)) - t),
-                    .panels = reading->count,
-                    .groups = 1,
-                    .a = job->s->x + step_of(job, r, t) * plan->inputs,
-                    .a_row = job->side ? -plan->inputs : plan->inputs,
-                    .runs = 1,
-                    .run = plan->inputs,
-                    .b = job->d->weights + p * plan->block + reading->offset,
-                    .b_panel = reading->k * PANEL,
-                    .start = biases + (p * biases_of(plan) + reading->first) * PANEL,
-                    .start_panel = PANEL,
-                    .c = wx_of(job, p, r) + (reading->first - plan->x_first) * PANEL,
-                    .c_panel = PANEL,
-                    .c_row = plan->x_count * PANEL,
-                };
+    const idx first = job->first, left = min_idx(job->until, length_of(job, r)) - t;
+    return (Product){
+        .rows = min_idx(job->ahead, left),
+        .panels = reading->count,
+        .groups = job->last - first,
+        .a = job->s->x + step_of(job, r, t) * plan->inputs,
+        .a_row = job->side ? -plan->inputs : plan->inputs,
+        .runs = 1,
+        .run = plan->inputs,
+        .b = job->d->weights + first * plan->block + reading->offset,
+        .b_panel = reading->k * PANEL,
+        .b_group = plan->block,
+        .start = job->d->weights + bias_offset(plan, first) + reading->first * PANEL,
+        .start_panel = PANEL,
+        .start_group = biases_of(plan) * PANEL,
+        .c = wx_of(job, first, r) + (reading->first - plan->x_first) * PANEL,
+        .c_panel = PANEL,
+        .c_group = job->rows * job->ahead * plan->x_count * PANEL,
+        .c_row = plan->x_count * PANEL,
+    };
+}
+
+void NAME(look_ahead)(Job *job, idx t, idx active)
+{
+    const Plan *plan = &job->s->plan;
+    for (idx r = 0; r < active; ++r) {
+        int split = 0;
+        for (int i = 0; i < plan->readings; ++i) {
+            const Reading *reading = plan->reading + i;
+            if (reading->k0 > 0)
+                continue; /* h alone */
+            const Product product = steps_of(job, t, r, reading);
+            if (!AMX || !job->d->split[FROM_X].panels) {
                 NAME(product)(&product);
+                continue;
             }
+            if (!split++)
+                NAME(split_rows)(&product, job->d->split[FROM_X].balance,
+                                 &job->digits[FROM_X]);
+            const DigitProduct digits =
+                digits_from(job, FROM_X, job->first, reading->first, &product);
+            NAME(digit_product)(&digits);
+        }
+    }
 }
 
 void NAME(go_on_from_ahead)(const Job *job, idx p, const Reading *reading, idx t,

@@ -2,15 +2,6 @@
  * then dx; after each window of steps the weight gradient over all its rows at once. */
 #include "job.h"
 
-/* Steps of a single row that go into one product for dx. */
-#define STEPS_AT_ONCE 64
-
-/* Of so many panels of dx. */
-static idx block_size(const Sequence *s, idx panels)
-{
-    return panels * max_idx(STEPS_AT_ONCE, slab_rows(s, 0)) * PANEL;
-}
-
 /* States, what zoneout keeps of them, the gradient of the late row, and that of a
  * masked h. */
 static idx state_count(const Sequence *s)
@@ -25,14 +16,15 @@ static idx state_count(const Sequence *s)
 /* What a member of the crew has for itself. */
 static idx own_size(const Sequence *s)
 {
-    return notes_size(slab_rows(s, 0)) + spare_size(&s->plan);
+    return notes_size(slab_rows(s, 0)) + spare_size(&s->plan) +
+           NAME(split_gates_size)(s);
 }
 
 idx NAME(backward_scratch)(const Sequence *s)
 {
     const idx rows = slab_rows(s, 0);
     return (state_count(s) + s->plan.cell->vectors) * state_size(&s->plan, rows) +
-           block_size(s, panels_of(s->plan.inputs)) + s->members * own_size(s);
+           dx_size(s, panels_of(s->plan.inputs)) + s->members * own_size(s);
 }
 
 static void lay_out(Job *job, real *scratch)
@@ -50,62 +42,9 @@ static void lay_out(Job *job, real *scratch)
         job->masked = scratch, scratch += size;
     job->dv = scratch;
     job->block = job->dv + plan->cell->vectors * size;
-    real *own = job->block + block_size(job->s, panels_of(plan->inputs));
+    real *own = job->block + dx_size(job->s, panels_of(plan->inputs));
     job->spare = lay_out_notes(job, own + job->share.member * own_size(job->s));
-}
-
-/* ds += R' da of the step after for row state k and its panels first .. last; `after`
- * rows ran that step. */
-static void pull_row(const Job *job, int k, idx first, idx last, const real *tape,
-                     idx after)
-{
-    const Plan *plan = &job->s->plan;
-    const int columns = plan->reader[k].count;
-    const idx depth = plan->panels * columns * PANEL, size = job->rows * PANEL;
-    const int state = plan->row[k].state, masked = state == 0 && job->d->mask;
-    real *ds = masked ? job->masked : job->state[state];
-    Product product = {
-        .rows = after,
-        .groups = 1,
-        .a = tape + plan->reader[k].first * PANEL,
-        .a_row = plan->slots * PANEL,
-        .runs = plan->panels,
-        .run = columns * PANEL,
-        .skip = after * plan->slots * PANEL,
-        .b_panel = depth * PANEL,
-        .start = no_start(),
-        .start_panel = masked ? 0 : size,
-        .start_row = masked ? 0 : PANEL,
-        .c_panel = size,
-        .c_row = PANEL,
-    };
-    const idx at_once =
-        max_idx(MOST_BESIDE, STRETCH / (depth * PANEL * (idx)sizeof(real)));
-    for (idx done = 0; done < last - first; done += at_once) {
-        product.panels = min_idx(at_once, last - first - done);
-        const idx p = job->odd ? last - done - product.panels : first + done;
-        product.b = job->d->transposed.state[k] + p * depth * PANEL;
-        product.c = ds + p * size;
-        if (!masked)
-            product.start = product.c;
-        NAME(product)(&product);
-    }
-}
-
-/* What the step after says about the row states, for the own panels. */
-static void pull_rows(const Job *job, const real *tape, idx after)
-{
-    const Plan *plan = &job->s->plan;
-    for (int k = 0; k < plan->rows && !job->s->truncated; ++k) {
-        if (plan->reader[k].count == 0)
-            continue;
-        const int is_h = plan->row[k].state == 0;
-        const idx first = is_h ? own_output(job, 0) : job->first;
-        const idx last = is_h ? own_output(job, 1) : job->last;
-        pull_row(job, k, first, last, tape, after);
-        if (is_h && job->d->mask)
-            NAME(add_masked)(job, first, last, after);
-    }
+    NAME(lay_out_split_gates)(job, job->spare + spare_size(plan));
 }
 
 static void add_panel(const real *from, idx width, real *to)
@@ -187,7 +126,7 @@ static void add_kept(const Job *job, idx active)
     }
 }
 
-static void run_stages(const Job *job, idx t, idx active, real *tape)
+static void run_stages(Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
     for (idx p = own_output(job, 0); p < own_output(job, 1); ++p)
@@ -202,10 +141,10 @@ static void run_stages(const Job *job, idx t, idx active, real *tape)
     run_cell(job, job->first, job->last - job->first, active, tape, 0);
 }
 
-static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
+static void run_step(Job *job, idx t, idx active, idx after, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    pull_rows(job, tape + plan->panels * active * plan->slots * PANEL, after);
+    NAME(pull_rows)(job, tape + plan->panels * active * plan->slots * PANEL, after);
     note_time(job, t, active);
     note_outputs(job, t, active);
     const idx at_once = plan->cell->whole ? plan->panels : 1;
@@ -221,51 +160,6 @@ static void run_step(const Job *job, idx t, idx active, idx after, real *tape)
         }
     if (job->s->zoning)
         add_kept(job, active);
-}
-
-/* dx = W' da, each of a crew for its panels of inputs, in its part of the block, since
- * nobody waits: for `active` rows of step t, or for a row for `steps` steps. */
-static void pull_input(const Job *job, idx t, idx steps, idx active, const real *tape)
-{
-    const Plan *plan = &job->s->plan;
-    const idx panels = panels_of(plan->inputs), rows = steps * active;
-    const idx apart = block_size(job->s, 1);
-    const idx depth = plan->panels * plan->x_count * PANEL;
-    const idx first = panels * job->share.member / job->share.members;
-    const idx last = panels * (job->share.member + 1) / job->share.members;
-    const Product product = {
-        .rows = rows,
-        .panels = last - first,
-        .groups = 1,
-        .a = tape + plan->x_first * PANEL,
-        .a_row = (steps > 1 ? plan->panels : 1) * plan->slots * PANEL,
-        .runs = plan->panels,
-        .run = plan->x_count * PANEL,
-        .skip = active * plan->slots * PANEL,
-        .b = job->d->transposed.x + first * depth * PANEL,
-        .b_panel = depth * PANEL,
-        .start = no_start(),
-        .c = job->block + first * apart,
-        .c_panel = apart,
-        .c_row = PANEL,
-    };
-    NAME(product)(&product);
-    for (idx q = first; q < last; ++q) {
-        const idx width = min_idx(PANEL, plan->inputs - q * PANEL);
-        for (idx k = 0; k < rows; ++k) {
-            const idx step = step_of(job, k % active, t + k / active);
-            memcpy(job->d->dx + step * plan->inputs + q * PANEL,
-                   job->block + q * apart + k * PANEL, (size_t)width * sizeof(real));
-        }
-    }
-}
-
-/* The same for all steps first <= t < last of a job of one row. */
-static void pull_inputs(const Job *job, idx first, idx last, const real *tape)
-{
-    const idx size = job->s->plan.panels * job->s->plan.slots * PANEL;
-    for (idx t = first; t < last; t += STEPS_AT_ONCE, tape += STEPS_AT_ONCE * size)
-        pull_input(job, t, min_idx(STEPS_AT_ONCE, last - t), 1, tape);
 }
 
 /* Tells the weight gradient where the rows of step t lie. */
@@ -330,15 +224,15 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         if (told_to_stop(&job, t))
             return;
         if (job.d->dx && job.rows > 1)
-            pull_input(&job, t, 1, active, tape);
+            NAME(pull_input)(&job, t, 1, active, tape);
         note_rows(&job, t, active, tape,
                   s->row_table + job.part * s->table_size + s->total[t] -
                       s->total[first]);
     }
     if (job.d->dx && job.rows == 1)
-        pull_inputs(&job, first, min_idx(last, length_of(&job, 0)), tape);
+        NAME(pull_inputs)(&job, first, min_idx(last, length_of(&job, 0)), tape);
     if (first == start)
-        pull_rows(&job, tape, active);
+        NAME(pull_rows)(&job, tape, active);
     if (first == 0)
         store_before(&job);
 }
@@ -375,6 +269,8 @@ static void run_member(const void *data)
                                 &s->direction[part].transposed);
     if (s->direction[0].mask)
         NAME(draw_masks)(s);
+    if (AMX && s->digits) /* for forward, if it runs again */
+        NAME(split_weights)(s);
     NAME(clear_gradient)(s); /* all wait for one another at its end */
     for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
         const idx first = max_idx(0, last - window);
@@ -393,6 +289,8 @@ static void run_member(const void *data)
         add_vector_gradients(s);
     if (s->parts > 1 && s->direction[0].dx)
         NAME(add_input_gradients)(s);
+    if (AMX && s->digits)
+        NAME(release_tiles)();
     restore_mode(mode);
 }
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "amx.h"
 #include "cells.h"
+#include "digits.h"
 #include "dispatch.h"
 #include "kernels.h"
 
@@ -155,6 +155,11 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
         transposed->x = take(arena, inputs * units * s->plan.x_count, sizeof(real));
         transposed->late =
             take(arena, NAME(transposed_size)(&s->plan, NONE), sizeof(real));
+        for (int k = 0; k < SOURCES; ++k)
+            transposed->digits[k] =
+                s->digits && digits_pay(&s->plan, k) && (k != FROM_X || call->dx)
+                    ? take(arena, turned_size(&s->plan, k), 1)
+                    : NULL;
         if (!call->dx)
             transposed->x = NULL;
         else
@@ -172,7 +177,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.slabs = call->slabs;
     s.threads = team.threads;
     s.members = team.members;
-    s.amx = team.amx && amx_pays(&s.plan);
+    s.digits = team.amx && !s.plan.cell->steep;
     s.offset = call->offsets;
     s.x = call->x;
     s.time = s.plan.cell->timed ? call->time : NULL;
@@ -202,6 +207,11 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
         if (again)
             d->checkpoints = d->tape + NAME(segment_tape)(&s);
     }
+    s.is_split = s.digits && !backward && call->split;
+    if (s.is_split && arena->base)
+        NAME(take_digits)(&s, call->split);
+    else if (!s.is_split && (!backward || again))
+        NAME(lay_out_digits)(&s, arena);
     if (backward)
         lay_out_backward(&s, call, longest, arena);
     return s;
@@ -281,11 +291,15 @@ const Kernels NAME(kernels) = {
     .tape_size = tape_size,
     .checkpoint_size = checkpoint_size,
     .pack = pack,
+    .split_size = NAME(split_size),
+    .split = NAME(split),
+    .is_split = NAME(is_split),
     .workspace = workspace,
     .forward = forward,
     .backward = backward,
     .stream_size = NAME(stream_size),
     .stream_open = NAME(stream_open),
+    .stream_use = NAME(stream_use),
     .stream_step = NAME(stream_step),
     .stream_load = NAME(stream_load),
     .stream_store = NAME(stream_store),

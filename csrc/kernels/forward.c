@@ -50,9 +50,11 @@ static idx kept_states(const Sequence *s)
 }
 
 /* What a member of the crew has for itself. */
-static idx own_size(const Plan *plan, idx rows)
+static idx own_size(const Sequence *s, idx rows)
 {
-    return block_size(plan, rows) + notes_size(rows) + spare_size(plan);
+    const Plan *plan = &s->plan;
+    return block_size(plan, rows) + notes_size(rows) + spare_size(plan) +
+           NAME(sources_size)(s, rows);
 }
 
 idx NAME(forward_scratch)(const Sequence *s)
@@ -60,7 +62,7 @@ idx NAME(forward_scratch)(const Sequence *s)
     const idx rows = slab_rows(s, 0);
     return 2 * rows * row_size(s) +
            (panel_states(&s->plan) + kept_states(s)) * state_size(&s->plan, rows) +
-           NAME(ahead_size)(s, rows) + s->members * own_size(&s->plan, rows);
+           NAME(ahead_size)(s, rows) + s->members * own_size(s, rows);
 }
 
 void NAME(lay_out_job)(Job *job, real *scratch)
@@ -88,8 +90,9 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->ahead = NAME(steps_ahead)(s, job->rows);
     job->wx = next;
     next += NAME(ahead_size)(s, job->rows);
-    job->block = next + job->share.member * own_size(plan, most);
+    job->block = next + job->share.member * own_size(s, most);
     job->spare = lay_out_notes(job, job->block + block_size(plan, most));
+    NAME(lay_out_sources)(job, job->spare + spare_size(plan), most);
 }
 
 static void load_states(const Job *job, idx t)
@@ -111,38 +114,6 @@ static void copy_input(const Job *job, idx t, idx active)
         memcpy(job->xh[0] + r * job->row + job->x0,
                job->s->x + step_of(job, r, t) * plan->inputs,
                (size_t)plan->inputs * sizeof(real));
-}
-
-/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on. */
-static void fill_columns(const Job *job, idx p, idx panels, idx t, idx rows, real *a)
-{
-    const Plan *plan = &job->s->plan;
-    const real *biases = job->d->weights + bias_offset(plan, 0);
-    for (int i = 0; i < plan->readings; ++i) {
-        const Reading *reading = plan->reading + i;
-        Product product = {
-            .rows = rows,
-            .panels = reading->count,
-            .groups = panels,
-            .a = job->xh[0] + job->x0 + reading->k0,
-            .a_row = job->row,
-            .runs = 1,
-            .run = reading->k,
-            .b = job->d->weights + p * plan->block + reading->offset,
-            .b_panel = reading->k * PANEL,
-            .b_group = plan->block,
-            .start = biases + (p * biases_of(plan) + reading->first) * PANEL,
-            .start_panel = PANEL,
-            .start_group = biases_of(plan) * PANEL,
-            .c = a + reading->first * PANEL,
-            .c_panel = PANEL,
-            .c_group = rows * plan->slots * PANEL,
-            .c_row = plan->slots * PANEL,
-        };
-        if (job->ahead > 0 && reading->k0 == 0)
-            NAME(go_on_from_ahead)(job, p, reading, t, &product);
-        NAME(product)(&product);
-    }
 }
 
 void NAME(fill_step)(Step *step, const Job *job, idx p, idx panels, idx active, real *a)
@@ -199,20 +170,22 @@ static void copy_output(const Job *job, idx first, idx last, idx active)
     }
 }
 
-void NAME(run_step)(const Job *job, idx t, idx active, real *tape)
+void NAME(run_step)(Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
     const int more = plan->late_panels > 0 || job->s->zoning; /* h is not there yet */
     const idx at_once = panels_at_once(plan, active);
     const idx a_panel = active * plan->slots * PANEL;
     NAME(keep_before)(job, active);
+    if (AMX && job->s->digits)
+        NAME(split_sources)(job, active);
     for (idx done = 0; done < job->last - job->first; done += at_once) {
         const idx panels = min_idx(at_once, job->last - job->first - done);
         const idx p = job->odd ? job->last - done - panels : job->first + done;
         real *a = tape ? tape + p * a_panel : job->block;
         if (!more)
             fetch_output(job, p, p + panels, active);
-        fill_columns(job, p, panels, t, active, a);
+        NAME(fill_columns)(job, p, panels, t, active, a);
         Step step;
         NAME(fill_step)(&step, job, p, panels, active, a);
         plan->cell->forward(&step);
@@ -316,8 +289,12 @@ static void run_member(const void *data)
     const Place place = my_place(s);
     if (s->direction[0].mask)
         NAME(draw_masks)(s);
+    if (AMX && s->digits && !s->is_split)
+        NAME(split_weights)(s);
     EACH_OWN_JOB (s, place, k)
         run_job(s, k, place.share);
+    if (AMX && s->digits)
+        NAME(release_tiles)();
     restore_mode(mode);
 }
 

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "amx.h"
+#include "digits.h"
 
 static idx blocks_in_row(const Plan *plan)
 {
@@ -23,21 +23,15 @@ static idx part_size(const Sequence *s)
     return panels_of(window_rows(s) * blocks_in_row(&s->plan) * TILE_ROWS) * PANEL;
 }
 
-/* What the first stage sees is then packed by amx_gradient.c. */
-static idx amx_size(const Sequence *s)
-{
-    return AMX && s->amx ? NAME(amx_packed_size)(s) : 0;
-}
-
 idx NAME(packed_rows_size)(const Sequence *s)
 {
-    const int alone = amx_size(s) > 0 && s->plan.late_panels == 0;
-    return amx_size(s) + (alone ? 0 : s->parts * part_size(s));
+    return gradient_digits_pay(s) ? NAME(split_gradient_size)(s)
+                                  : s->parts * part_size(s);
 }
 
 static real *packed_rows(const Sequence *s, int part, idx chunk)
 {
-    return s->packed_rows + amx_size(s) + part * part_size(s) +
+    return s->packed_rows + part * part_size(s) +
            chunk * CHUNK * blocks_in_row(&s->plan) * TILE_ROWS;
 }
 
@@ -89,11 +83,10 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
 void NAME(pack_rows)(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    const int own = AMX && s->amx ? first_seen(plan) : X; /* the first part */
-    if (AMX && s->amx)
-        NAME(amx_pack_rows)(s, rows);
-    if (own == seen_count(plan))
+    if (gradient_digits_pay(s)) {
+        NAME(split_seen)(s, rows);
         return;
+    }
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
         seen[k] = seen_part(plan, k, TILE_ROWS);
@@ -103,7 +96,7 @@ void NAME(pack_rows)(const Sequence *s, idx rows)
         const idx apart = min_idx(CHUNK, rows - chunk * CHUNK) * TILE_ROWS;
         real *to = packed_rows(s, (int)part, chunk) + k % CHUNK * TILE_ROWS;
         const StepRow *row = s->row_table + part * s->table_size + k;
-        for (int j = own; j < seen_count(plan); ++j)
+        for (int j = 0; j < seen_count(plan); ++j)
             pack_part(seen + j, j == X, row, apart, to + seen[j].first * apart);
     }
 }
@@ -214,9 +207,11 @@ static void late_gradient_of(const Sequence *s, int part, idx rows, idx p, int g
 void NAME(weight_gradient)(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    const idx groups = AMX && s->amx ? 0 : plan->panels * groups_of(plan);
-    if (AMX && s->amx)
-        NAME(amx_weight_gradient)(s, rows);
+    if (gradient_digits_pay(s)) {
+        NAME(split_gradient)(s, rows);
+        return;
+    }
+    const idx groups = plan->panels * groups_of(plan);
     const idx each = groups + plan->late_panels * plan->late_count;
 #pragma omp for schedule(static)
     for (idx item = 0; item < s->parts * each; ++item) {

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "kernels.h"
+#include "digits.h"
 
 /* Steps go through the panels of units to and fro: what one used last is what the next
  * wants first, and of weights that a cache cannot hold it then holds a part. That many
@@ -43,16 +43,26 @@ typedef struct {
     real *block, *time;
     idx *at;
     real *spare;
+    DigitRows digits[SOURCES]; /* forward: of what columns read */
+    DigitRows gates; /* backward: of da, that at `split` */
+    const real *split;
     Share share;
     Barrier *barrier;
     idx first, last; /* panels of units that are this member's */
     real *tape; /* of this job, from the first step that it holds */
 } Job;
 
+/* columns.c: the digits of what columns read, of a step: reals that they take, where
+ * they lie, and they; then a of some panels. */
+idx NAME(sources_size)(const Sequence *, idx rows);
+void NAME(lay_out_sources)(Job *, real *own, idx most);
+void NAME(split_sources)(Job *, idx active);
+void NAME(fill_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a);
+
 /* forward.c: where the arrays of a job lie in its scratch; and step t of the own units,
  * from xh[0] to xh[1], for the first `active` rows. */
 void NAME(lay_out_job)(Job *, real *scratch);
-void NAME(run_step)(const Job *, idx t, idx active, real *tape);
+void NAME(run_step)(Job *, idx t, idx active, real *tape);
 /* What of a step is the same for all cells, from panel p on, at its first stage. It is
  * made where it is read: a copy of what was written in parts waits for all of them. */
 void NAME(fill_step)(Step *, const Job *, idx p, idx panels, idx active, real *a);
@@ -61,14 +71,33 @@ void NAME(fill_step)(Step *, const Job *, idx p, idx panels, idx active, real *a
  * reals of a job; steps at once, 0: none; a product that goes on from there, over h. */
 idx NAME(ahead_size)(const Sequence *, idx rows);
 idx NAME(steps_ahead)(const Sequence *, idx rows);
-void NAME(look_ahead)(const Job *, idx t, idx active);
+idx NAME(most_ahead)(const Sequence *); /* steps at once, of any job */
+void NAME(look_ahead)(Job *, idx t, idx active);
 void NAME(go_on_from_ahead)(const Job *, idx p, const Reading *, idx t, Product *);
 
 /* late.c: the second stage of a step, after all units have had their first; and back:
  * dh of a projection goes into the tape, then the gradient of the late row is made. */
-void NAME(late_forward)(const Job *, idx active, real *a, int taped);
+void NAME(late_forward)(Job *, idx active, real *a, int taped);
 void NAME(keep_projected)(const Job *, idx active, real *tape);
-void NAME(late_backward)(const Job *, idx active, const real *tape);
+void NAME(late_backward)(Job *, idx active, const real *tape);
+
+/* pull.c: room for the digits of da; a product over da with panels p on of what reads
+ * source k; what the step after says about the row states, for the own panels; and dx =
+ * W' da of step t, or of a row for `steps` steps, or for all of first <= t < last. */
+idx NAME(split_gates_size)(const Sequence *);
+void NAME(lay_out_split_gates)(Job *, real *own);
+void NAME(multiply_gates)(Job *, int k, idx p, const Product *);
+void NAME(pull_rows)(Job *, const real *tape, idx after);
+void NAME(pull_input)(Job *, idx t, idx steps, idx active, const real *tape);
+void NAME(pull_inputs)(Job *, idx first, idx last, const real *tape);
+
+/* Steps of a single row that go into one product for dx, and so many panels of it. */
+#define STEPS_AT_ONCE 64
+
+static inline idx dx_size(const Sequence *s, idx panels)
+{
+    return panels * max_idx(STEPS_AT_ONCE, slab_rows(s, 0)) * PANEL;
+}
 
 /* noise.c: zoneout and recurrent dropout. */
 void NAME(draw_masks)(const Sequence *); /* by the whole team, which waits */
@@ -105,6 +134,16 @@ static inline idx state_size(const Plan *plan, idx rows)
 static inline idx spare_size(const Plan *plan)
 {
     return plan->panels * plan->cell->spares * PANEL;
+}
+
+/* A product over source k as one of its digits, for columns g on of panels p on. */
+static inline DigitProduct digits_from(const Job *job, int k, idx p, int g,
+                                       const Product *product)
+{
+    const Plan *plan = &job->s->plan;
+    return digits_for(product, job->digits + k,
+                      job->d->split[k].panels + source_offset(plan, k, p, g),
+                      source_columns(plan, k) * source_size(plan, k));
 }
 
 /* Where the own panels of the features of h start (0) and end (1). */

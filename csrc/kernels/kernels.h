@@ -112,10 +112,14 @@ idx NAME(packed_size)(const Plan *);
 /* to_packed copies the weights into packed, otherwise packed into them. */
 void NAME(pack)(const Plan *, const lstmc_weights *, real *packed, int to_packed);
 
+/* What columns read: the row states, x, and the late row. */
+enum { FROM_X = MAX_STATES, FROM_LATE, SOURCES };
+
 /* The weights for backward, k runs over (panels of units, columns, PANEL): those of
  * each row state, of x (NULL: not wanted) and of the late row. */
 typedef struct {
     real *state[MAX_STATES], *x, *late;
+    int8_t *digits[SOURCES]; /* of all of them, see digits.h; NULL: none */
 } Transposed;
 
 idx NAME(transposed_size)(const Plan *, int row); /* NONE: of the late row */
@@ -179,9 +183,17 @@ static inline void *take(Arena *arena, idx count, size_t size)
     return out;
 }
 
+/* What a part has of a source in digits, see digits.h: (panels of units, columns that
+ * read it), and what the source is weighed by, and one over that. NULL: none. */
+typedef struct {
+    int8_t *panels;
+    real *balance;
+} Split;
+
 /* The arrays of a part. states: (samples, units). */
 typedef struct {
     const real *weights;           /* packed */
+    Split split[SOURCES]; /* the weights in digits */
     const real *before[MAX_STATES]; /* NULL: zeros */
     real *after[MAX_STATES];       /* NULL: not wanted */
     real *tape;                    /* NULL: inference */
@@ -238,7 +250,7 @@ static inline void ask_after(Poll *poll, double work)
 typedef struct {
     Plan plan;
     int identity, truncated, threads, members;
-    int amx; /* the weights' gradient is made by it */
+    int digits, is_split; /* products are made of them, where they pay; made before */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
     int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */
@@ -272,7 +284,8 @@ void NAME(sequence_backward)(const Sequence *);
 /* See dispatch.h. */
 idx NAME(stream_size)(const lstmc_layer *, int layers, idx samples);
 void NAME(stream_open)(const lstmc_layer *, const void *const *weights,
-                       const lstmc_noise *, lstmc_stream *);
+                       const void *const *split, const lstmc_noise *, lstmc_stream *);
+void NAME(stream_use)(lstmc_stream *, const void *const *split);
 void NAME(stream_step)(lstmc_stream *, const void *x, const void *time, void *y,
                        int threads);
 void NAME(stream_load)(lstmc_stream *, int layer, idx sample,

@@ -18,6 +18,31 @@ static void keep_late_row(const Job *job, idx active, real *a)
                    PANEL * sizeof(real));
 }
 
+/* A product over the late row, which then has digits, for columns of panels p on. */
+static void multiply_late(const Job *job, idx p, const Product *product)
+{
+    if (!AMX || !job->d->split[FROM_LATE].panels) {
+        NAME(product)(product);
+        return;
+    }
+    const DigitProduct digits =
+        digits_from(job, FROM_LATE, p, job->s->plan.late_first, product);
+    NAME(digit_product)(&digits);
+}
+
+/* Each of a crew has all of it. */
+static void split_late_row(Job *job, idx active)
+{
+    const Split *split = job->d->split + FROM_LATE;
+    const Product rows = {.rows = active,
+                          .a = job->xh[1] + job->late0,
+                          .a_row = job->row,
+                          .runs = 1,
+                          .run = job->s->plan.units};
+    if (AMX && split->panels)
+        NAME(split_rows)(&rows, split->balance, job->digits + FROM_LATE);
+}
+
 static void project(const Job *job, idx active)
 {
     const Plan *plan = &job->s->plan;
@@ -37,7 +62,7 @@ static void project(const Job *job, idx active)
         .c_panel = PANEL,
         .c_row = job->row,
     };
-    NAME(product)(&product);
+    multiply_late(job, first, &product);
 }
 
 static void add_late_columns(const Job *job, idx active, real *a)
@@ -65,12 +90,13 @@ static void add_late_columns(const Job *job, idx active, real *a)
         .c_group = active * row,
         .c_row = row,
     };
-    NAME(product)(&product);
+    multiply_late(job, job->first, &product);
 }
 
-void NAME(late_forward)(const Job *job, idx active, real *a, int taped)
+void NAME(late_forward)(Job *job, idx active, real *a, int taped)
 {
     wait_for_crew(job);
+    split_late_row(job, active);
     if (taped)
         keep_late_row(job, active, a);
     if (job->s->plan.projected) {
@@ -98,7 +124,7 @@ void NAME(keep_projected)(const Job *job, idx active, real *tape)
         }
 }
 
-void NAME(late_backward)(const Job *job, idx active, const real *tape)
+void NAME(late_backward)(Job *job, idx active, const real *tape)
 {
     const Plan *plan = &job->s->plan;
     const idx depth = plan->late_panels * plan->late_count * PANEL;
@@ -120,5 +146,5 @@ void NAME(late_backward)(const Job *job, idx active, const real *tape)
         .c_panel = job->rows * PANEL,
         .c_row = PANEL,
     };
-    NAME(product)(&product);
+    NAME(multiply_gates)(job, FROM_LATE, job->first, &product);
 }

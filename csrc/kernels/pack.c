@@ -1,4 +1,5 @@
 /* pack.c - weights from the rows that people know to the panels that the tile wants. */
+#include "digits.h"
 #include "kernels.h"
 #include "lanes.h"
 
@@ -201,24 +202,41 @@ idx NAME(transposed_size)(const Plan *plan, int row)
     return (row == NONE ? plan->panels : row_panels(plan, row)) * panel_size(plan, row);
 }
 
+/* Panel q of what a source's columns have of it, and its digits where wanted. */
+static void turn_panel(const Plan *plan, const real *packed, idx q, int k,
+                       const Transposed *to)
+{
+    const idx depth = source_panels(plan, k) * source_columns(plan, k) * PANEL;
+    real *panel = (k == FROM_X      ? to->x
+                   : k == FROM_LATE ? to->late
+                                    : to->state[k]) +
+                  q * depth * PANEL;
+    if (k == FROM_LATE)
+        transpose_late(plan, packed, q, panel);
+    else
+        transpose(plan, packed, q, k == FROM_X ? NONE : k, panel);
+    if (AMX && to->digits[k])
+        NAME(split_panel)(panel, depth, NULL,
+                          to->digits[k] + q * digits_panel(digits_depth(depth)));
+}
+
 void NAME(transpose_weights)(const Plan *plan, const real *packed, const Transposed *to)
 {
-    const idx x_size = plan->panels * plan->x_count * PANEL * PANEL;
     for (int row = 0; row < plan->rows; ++row) {
         if (plan->reader[row].count == 0)
             continue;
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < row_panels(plan, row); ++q)
-            transpose(plan, packed, q, row, to->state[row] + q * panel_size(plan, row));
+            turn_panel(plan, packed, q, row, to);
     }
     if (to->x) {
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < panels_of(plan->inputs); ++q)
-            transpose(plan, packed, q, NONE, to->x + q * x_size);
+            turn_panel(plan, packed, q, FROM_X, to);
     }
     if (plan->late_panels > 0) {
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < plan->panels; ++q)
-            transpose_late(plan, packed, q, to->late + q * panel_size(plan, NONE));
+            turn_panel(plan, packed, q, FROM_LATE, to);
     }
 }

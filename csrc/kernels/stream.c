@@ -37,6 +37,7 @@ static Sequence lay_out(const lstmc_layer *layer, const lstmc_noise *noise, int 
     s.rows = samples;
     s.steps = 1;
     s.slabs = slabs_of(samples);
+    s.digits = target_has_amx() && !s.plan.cell->steep;
     s.barrier = take(arena, s.slabs * s.parts, sizeof(Barrier));
     s.direction = take(arena, s.parts, sizeof(Direction));
     s.scratch_size = panels_of(NAME(forward_scratch)(&s)) * PANEL;
@@ -59,7 +60,8 @@ idx NAME(stream_size)(const lstmc_layer *layers, int count, idx samples)
 }
 
 void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
-                       const lstmc_noise *noise, lstmc_stream *head)
+                       const void *const *split, const lstmc_noise *noise,
+                       lstmc_stream *head)
 {
     Arena arena = {.base = (char *)head};
     Stream *stream = take(&arena, 1, sizeof(Stream));
@@ -75,6 +77,15 @@ void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
                 (Direction){.weights = (const real *)weights[k] + part * size};
         memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
     }
+    NAME(stream_use)(head, split);
+}
+
+void NAME(stream_use)(lstmc_stream *head, const void *const *split)
+{
+    Stream *stream = (Stream *)head;
+    for (int k = 0; split && k < head->layers; ++k)
+        if (stream->sequence[k].digits && split[k])
+            NAME(take_digits)(stream->sequence + k, split[k]);
 }
 
 static Job job_of(const Stream *stream, int layer, int part, idx slab, Share share)
@@ -155,6 +166,8 @@ static void run_place(const Stream *stream, Place place, const real *x,
     if (place.crew < place.crews)
         for (idx slab = place.crew; slab < slabs; slab += place.crews)
             advance(stream, slab, place.share, x, time, y);
+    if (AMX && stream->sequence->digits)
+        NAME(release_tiles)();
     restore_mode(mode);
 }
 

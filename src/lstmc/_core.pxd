@@ -6,6 +6,7 @@ cdef extern from "lstmc.h" nogil:
     enum:
         LSTMC_OK, LSTMC_NO_MEMORY, LSTMC_TOO_LARGE, LSTMC_STOPPED, LSTMC_NOT_FINITE
         LSTMC_FLOAT32, LSTMC_FLOAT64
+        LSTMC_ALIGNMENT
         LSTMC_MAX_STATES, LSTMC_MAX_HEADS
 
     ctypedef struct lstmc_cell:
@@ -66,6 +67,7 @@ cdef extern from "lstmc.h" nogil:
         void *y
         const void *dy
         void *dx
+        const void *split
         lstmc_direction direction[32]
         lstmc_noise noise
         int threads
@@ -111,12 +113,16 @@ cdef extern from "lstmc.h" nogil:
                               Py_ssize_t *)
     int lstmc_pack(const lstmc_layer *, const lstmc_weights *, void *)
     int lstmc_unpack(const lstmc_layer *, const void *, const lstmc_weights *)
+    int lstmc_split_size(const lstmc_layer *, Py_ssize_t *)
+    int lstmc_split(const lstmc_layer *, const void *, void *)
+    int lstmc_is_split(const lstmc_layer *, const void *, const void *)
     int lstmc_forward(lstmc_call *)
     int lstmc_backward(lstmc_call *)
     ctypedef struct lstmc_stream
     int lstmc_stream_size(const lstmc_layer *, int, Py_ssize_t, Py_ssize_t *)
-    int lstmc_stream_open(const lstmc_layer *, const void *const *, int, Py_ssize_t,
-                          const lstmc_noise *, int, lstmc_stream *)
+    int lstmc_stream_open(const lstmc_layer *, const void *const *, const void *const *,
+                          int, Py_ssize_t, const lstmc_noise *, int, lstmc_stream *)
+    void lstmc_stream_use(lstmc_stream *, const void *const *)
     void lstmc_stream_step(lstmc_stream *, const void *, const void *, void *)
     int lstmc_stream_reset(lstmc_stream *, Py_ssize_t, Py_ssize_t)
     int lstmc_stream_get_state(const lstmc_stream *, int, void *const *)

@@ -7,6 +7,7 @@ may get wrong is checked before, where the names are known.
 
 import os
 
+cimport cython
 from libc.math cimport INFINITY, NAN, exp, log
 from libc.string cimport memcpy, memset
 

@@ -1,5 +1,21 @@
 # A recurrent layer. A part of _core.pyx.
 
+# Steps of a call up to which it rather looks whether its weights are split already.
+cdef enum:
+    SHORT_CALL = 1024
+
+cdef class Split:
+    """Memory of split weights, never written again: who reads them keeps it."""
+
+    cdef bytearray memory
+    cdef char *at
+
+    def __cinit__(self, Py_ssize_t size):
+        self.memory = bytearray(size + LSTMC_ALIGNMENT)
+        self.at = self.memory
+        self.at += -<Py_ssize_t>self.at % LSTMC_ALIGNMENT
+
+
 cdef class Layer:
     """One layer of cells: its sizes, and packing.
 
@@ -14,6 +30,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t width  # features of h of a part
     cdef char code  # of the dtype in a buffer
     cdef Py_ssize_t real_size  # bytes
+    cdef Split kept
 
     def __cinit__(self, int cell, bint float64, Py_ssize_t inputs, Py_ssize_t units,
                   int directions, bint identity_output, int heads=1,
@@ -49,6 +66,25 @@ cdef class Layer:
         cdef lstmc_weights weights
         fill_weights[real](self, w, r, b, v, p, packed, part, &weights)
         check(lstmc_pack(&self.layer, &weights, &packed[self.part_size * part]))
+
+    cdef Split split_of(self, const void *weights):
+        """What lstmc_split makes of packed weights, kept for the next who asks; None if
+        the target reads no such thing."""
+        cdef Py_ssize_t size = 0
+        cdef Split split
+        check(lstmc_split_size(&self.layer, &size))
+        if size == 0:
+            return None
+        with cython.critical_section(self):
+            split = self.kept
+        if split is None or not lstmc_is_split(&self.layer, weights, split.at):
+            split = Split(size)
+            with nogil:
+                status = lstmc_split(&self.layer, weights, split.at)
+            check(status)
+            with cython.critical_section(self):
+                self.kept = split
+        return split
 
     def unpack(self, const real[::1] packed, real[::1] w, real[::1] r, real[::1] b,
                real[::1] v, real[::1] p, int part):
@@ -170,8 +206,12 @@ def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, t
                           rows_of(layer, steps, layer.parts * layer.width, True))
     fill_states(layer, state, False, call.samples, d.before)
     fill_states(layer, new_state, True, call.samples, <const void **>d.after)
+    cdef Split split = None
     if tape is not None:
         fill_tape(layer, tape, checkpoint, &call)
+    elif steps <= SHORT_CALL:
+        split = layer.split_of(d.weights)
+        call.split = NULL if split is None else split.at
     with nogil:
         status = lstmc_forward(&call)
     check(status)

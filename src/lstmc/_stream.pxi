@@ -1,7 +1,5 @@
 # Streams: one step a call, from Python in about a microsecond. A part of _core.pyx.
 
-cimport cython
-
 cdef extern from "Python.h":
     # Without the look at an exception behind each call: a refusal is no error here.
     int get_buffer "PyObject_GetBuffer"(object, Py_buffer *, int) noexcept
@@ -88,6 +86,7 @@ cdef class Stream(Steps):
     cdef Py_ssize_t units
     cdef bint timed
     cdef void *time  # (samples), of timed cells
+    cdef list split
 
     def open(self, tuple layers, tuple weights, memory, rows, row, time, tuple noise,
              int threads):
@@ -98,6 +97,7 @@ cdef class Stream(Steps):
         """
         cdef lstmc_layer layer[64]
         cdef const void *packed[64]
+        cdef const void *split[64]
         cdef Layer each
         cdef lstmc_noise expected
         cdef double work = 0
@@ -123,10 +123,35 @@ cdef class Stream(Steps):
         size = stream_bytes(layers, self.samples)
         self.rows, self.row, self.array = rows, row, type(rows)
         self.kept = (layers, weights, memory, time)
+        self.find_split(split)
         cdef lstmc_stream *place = <lstmc_stream *>address(memory, c"B", size, True)
-        check(lstmc_stream_open(layer, packed, self.layers, self.samples, &expected,
-                                threads, place))
+        check(lstmc_stream_open(layer, packed, split, self.layers, self.samples,
+                                &expected, threads, place))
         self.stream = place
+
+    cdef int find_split(self, const void **to) except -1:
+        """What the layers' weights of now are split into."""
+        cdef Split own
+        cdef Layer each
+        cdef int k
+        found = []
+        for k in range(self.layers):
+            each = self.kept[0][k]
+            own = each.split_of(address(self.kept[1][k], self.code, each.packed_size,
+                                        False))
+            to[k] = NULL if own is None else own.at
+            found.append(own)
+        self.split = found
+        return 0
+
+    def refresh(self):
+        """Look at the weights again."""
+        cdef const void *split[64]
+        before = self.split  # until the stream reads the new ones
+        with cython.critical_section(self):
+            self.enter()
+            self.find_split(split)
+            lstmc_stream_use(self.stream, split)
 
     cdef int enter(self) except -1:
         """Refuse who finds nothing to step, or another thread inside."""

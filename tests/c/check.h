@@ -48,6 +48,6 @@ void test_machine(void);
 OF_EACH_TARGET(test_vmath)
 OF_EACH_TARGET(test_lanes)
 OF_EACH_TARGET(test_product)
-OF_EACH_TARGET(test_amx)
+OF_EACH_TARGET(test_digits)
 
 #endif

@@ -97,7 +97,7 @@ int main(void)
     TEST_EACH(test_vmath);
     TEST_EACH(test_lanes);
     TEST_EACH(test_product);
-    TEST_EACH(test_amx);
+    TEST_EACH(test_digits);
     test_machine();
     return report() | test_targets();
 }

@@ -41,8 +41,20 @@ typedef struct {
     Problem problem[STACK];
     Result result[STACK];
     lstmc_layer layer[STACK];
-    const void *weights[STACK];
+    const void *weights[STACK], *split[STACK];
 } Whole;
+
+/* What a stream of some targets reads beside the weights; NULL: no such thing. */
+static void *split_of(const lstmc_layer *layer, const void *weights)
+{
+    ptrdiff_t bytes = 0;
+    CHECK(lstmc_split_size(layer, &bytes) == LSTMC_OK);
+    if (bytes == 0)
+        return NULL;
+    void *split = keep((size_t)bytes, 0);
+    CHECK(lstmc_split(layer, weights, split) == LSTMC_OK);
+    return split;
+}
 
 static Whole run_whole(const Shape *shape, int count)
 {
@@ -58,6 +70,7 @@ static Whole run_whole(const Shape *shape, int count)
         whole.result[k] = infer(p, 1);
         whole.layer[k] = p->layer;
         whole.weights[k] = packed_weights(p, 0, &size);
+        whole.split[k] = split_of(&p->layer, whole.weights[k]);
     }
     return whole;
 }
@@ -69,8 +82,8 @@ static lstmc_stream *open_stream(const Whole *whole, int threads)
     CHECK(lstmc_stream_size(whole->layer, whole->count, samples, &bytes) == LSTMC_OK);
     CHECK(bytes > 0 && bytes % LSTMC_ALIGNMENT == 0);
     lstmc_stream *stream = keep((size_t)bytes, 0);
-    CHECK(lstmc_stream_open(whole->layer, whole->weights, whole->count, samples, NULL,
-                            threads, stream) == LSTMC_OK);
+    CHECK(lstmc_stream_open(whole->layer, whole->weights, whole->split, whole->count,
+                            samples, NULL, threads, stream) == LSTMC_OK);
     return stream;
 }
 
@@ -228,7 +241,7 @@ static void check_layers(const lstmc_layer *good, const void *const *weights,
         lstmc_layer bad[STACK] = {good[0], good[1]};
         mistakes[k].spoil(bad);
         CHECK(lstmc_stream_size(bad, STACK, 2, &bytes) == mistakes[k].status);
-        CHECK(lstmc_stream_open(bad, weights, STACK, 2, NULL, 1, stream) ==
+        CHECK(lstmc_stream_open(bad, weights, NULL, STACK, 2, NULL, 1, stream) ==
               mistakes[k].status);
     }
     about("the size of a stream");
@@ -248,17 +261,62 @@ static void check_open(const lstmc_layer *good, const void *const *weights,
     const void *missing[STACK] = {weights[0], NULL};
     const void *off[STACK] = {weights[0], (const char *)weights[1] + 8};
     lstmc_stream *late = (lstmc_stream *)((char *)stream + LSTMC_ALIGNMENT / 2);
-    CHECK(lstmc_stream_open(good, weights, 2, 2, NULL, -1, stream) == LSTMC_BAD_SIZE);
-    CHECK(lstmc_stream_open(good, NULL, 2, 2, NULL, 1, stream) == LSTMC_NULL_ARRAY);
-    CHECK(lstmc_stream_open(good, weights, 2, 2, NULL, 1, NULL) == LSTMC_NULL_ARRAY);
-    CHECK(lstmc_stream_open(good, missing, 2, 2, NULL, 1, stream) == LSTMC_NULL_ARRAY);
-    CHECK(lstmc_stream_open(good, off, 2, 2, NULL, 1, stream) == LSTMC_NOT_ALIGNED);
-    CHECK(lstmc_stream_open(good, weights, 2, 2, NULL, 1, late) == LSTMC_NOT_ALIGNED);
+    CHECK(lstmc_stream_open(good, weights, NULL, 2, 2, NULL, -1, stream) ==
+          LSTMC_BAD_SIZE);
+    CHECK(lstmc_stream_open(good, NULL, NULL, 2, 2, NULL, 1, stream) ==
+          LSTMC_NULL_ARRAY);
+    CHECK(lstmc_stream_open(good, weights, NULL, 2, 2, NULL, 1, NULL) ==
+          LSTMC_NULL_ARRAY);
+    CHECK(lstmc_stream_open(good, missing, NULL, 2, 2, NULL, 1, stream) ==
+          LSTMC_NULL_ARRAY);
+    CHECK(lstmc_stream_open(good, off, NULL, 2, 2, NULL, 1, stream) ==
+          LSTMC_NOT_ALIGNED);
+    CHECK(lstmc_stream_open(good, weights, NULL, 2, 2, NULL, 1, late) ==
+          LSTMC_NOT_ALIGNED);
     int written = 0;
     for (int k = 0; k < BYTES; ++k)
         written |= ((unsigned char *)stream)[k] != 0xff;
     CHECK_SAY(!written, "refused, but written");
-    CHECK(lstmc_stream_open(good, weights, 2, 2, NULL, 1, stream) == LSTMC_OK);
+    CHECK(lstmc_stream_open(good, weights, NULL, 2, 2, NULL, 1, stream) == LSTMC_OK);
+}
+
+/* Of a layer large enough for every target that splits. */
+static void check_split(int dtype)
+{
+    about("split weights");
+    const lstmc_layer layer = {
+        .dtype = dtype, .inputs = 70, .units = 80, .directions = 1};
+    ptrdiff_t reals, bytes = 0, stream_bytes = 0;
+    CHECK(lstmc_packed_size(&layer, &reals) == LSTMC_OK);
+    CHECK(lstmc_split_size(&layer, &bytes) == LSTMC_OK);
+    CHECK(lstmc_stream_size(&layer, 1, 2, &stream_bytes) == LSTMC_OK);
+    void *weights = keep((size_t)reals * 8, 0), *stream = keep((size_t)stream_bytes, 0);
+    memset(weights, 0, (size_t)reals * 8);
+    if (bytes == 0) {
+        CHECK(lstmc_split(&layer, NULL, NULL) == LSTMC_OK);
+        CHECK(!lstmc_is_split(&layer, weights, weights));
+        return;
+    }
+    char *split = split_of(&layer, weights);
+    const void *all[] = {weights}, *given[] = {split}, *off[] = {split + 8};
+    CHECK(lstmc_split(&layer, NULL, split) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_split(&layer, weights, NULL) == LSTMC_NULL_ARRAY);
+    CHECK(lstmc_split(&layer, weights, split + 8) == LSTMC_NOT_ALIGNED);
+    CHECK(lstmc_stream_open(&layer, all, NULL, 1, 2, NULL, 1, stream) ==
+          LSTMC_NULL_ARRAY);
+    CHECK(lstmc_stream_open(&layer, all, off, 1, 2, NULL, 1, stream) ==
+          LSTMC_NOT_ALIGNED);
+    CHECK(lstmc_stream_open(&layer, all, given, 1, 2, NULL, 1, stream) == LSTMC_OK);
+    CHECK(lstmc_is_split(&layer, weights, split));
+    ((float *)weights)[17] = 1;
+    CHECK(!lstmc_is_split(&layer, weights, split));
+    CHECK(lstmc_split(&layer, weights, split) == LSTMC_OK);
+    CHECK(lstmc_is_split(&layer, weights, split));
+    ((float *)weights)[17] = 0;
+    ((float *)weights)[18] = 1;
+    CHECK(!lstmc_is_split(&layer, weights, split));
+    check_guards();
+    drop_all();
 }
 
 static void check_rows(lstmc_stream *stream)
@@ -300,4 +358,6 @@ void test_stream(void)
                 check_reset);
     check_mistakes(LSTMC_FLOAT32);
     check_mistakes(LSTMC_FLOAT64);
+    check_split(LSTMC_FLOAT32);
+    check_split(LSTMC_FLOAT64);
 }

@@ -29,8 +29,8 @@ class Stream(_core.Stream):
     Attributes
     ----------
     layer : Recurrent
-        Its weights are read where they are: the next step sees what
-        ``layer.load_parameters`` changed.
+        Its weights are read where they are, by all of its streams. What
+        ``layer.load_parameters`` changed counts from the next `reset` of all rows on.
     batch_size, threads : int
         As given.
 
@@ -117,6 +117,7 @@ class Stream(_core.Stream):
             rows holds other things than integers.
         """
         if rows is None:
+            self.refresh()
             self.set_state(None)
             return
         chosen = np.atleast_1d(np.asarray(rows))
@@ -264,6 +265,11 @@ class ShortcutStream(Stream):
                 y = shortcut.apply(x, y, layer.weights, self.threads)
             x = y
         return x[0] if single else x
+
+    def refresh(self):
+        """Look at the weights again."""
+        for own in self._each:
+            own.refresh()
 
     def clear(self, first, count):
         """Zero the states of some rows, in all layers."""
