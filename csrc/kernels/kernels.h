@@ -250,7 +250,7 @@ static inline void ask_after(Poll *poll, double work)
 typedef struct {
     Plan plan;
     int identity, truncated, threads, members;
-    int digits, is_split; /* products are made of them, where they pay; they are there */
+    int digits, is_split; /* products are made of them, where they pay; given */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
     int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */

@@ -72,12 +72,16 @@ cdef class Layer:
         the target reads no such thing."""
         cdef Py_ssize_t size = 0
         cdef Split split
+        cdef int status, fits = 0
         check(lstmc_split_size(&self.layer, &size))
         if size == 0:
             return None
         with cython.critical_section(self):
             split = self.kept
-        if split is None or not lstmc_is_split(&self.layer, weights, split.at):
+        if split is not None:
+            with nogil:
+                fits = lstmc_is_split(&self.layer, weights, split.at)
+        if not fits:
             split = Split(size)
             with nogil:
                 status = lstmc_split(&self.layer, weights, split.at)
