@@ -7,7 +7,7 @@
 /* Threads of a call; `members` of them share a slab of rows. */
 typedef struct {
     int threads, members;
-    int amx; /* backward multiplies by AMX where it can */
+    int amx; /* products are made by AMX where they can */
 } Team;
 
 typedef struct Kernels {

@@ -156,10 +156,9 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
         transposed->late =
             take(arena, NAME(transposed_size)(&s->plan, NONE), sizeof(real));
         for (int k = 0; k < SOURCES; ++k)
-            transposed->digits[k] =
-                s->digits && digits_pay(&s->plan, k) && (k != FROM_X || call->dx)
-                    ? take(arena, turned_size(&s->plan, k), 1)
-                    : NULL;
+            transposed->digits[k] = digits_pay(s, k) && (k != FROM_X || call->dx)
+                                        ? take(arena, turned_size(&s->plan, k), 1)
+                                        : NULL;
         if (!call->dx)
             transposed->x = NULL;
         else

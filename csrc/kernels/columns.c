@@ -10,7 +10,7 @@ static idx split_count(const Sequence *s, int k, idx rows)
 
 static idx split_reals(const Sequence *s, int k, idx rows)
 {
-    if (!s->digits || !digits_pay(&s->plan, k))
+    if (!digits_pay(s, k))
         return 0;
     return digit_rows_size(split_count(s, k, rows),
                            digits_depth(source_width(&s->plan, k))) /

@@ -179,10 +179,11 @@ ALWAYS_INLINE idx turned_size(const Plan *plan, int k)
 
 /* Whether what reads a source is made of digits: of a block at least, which of x may be
  * half zeros, and none whose sums leave 32 bits. */
-ALWAYS_INLINE int digits_pay(const Plan *plan, int k)
+ALWAYS_INLINE int digits_pay(const Sequence *s, int k)
 {
     enum { MOST = 512 };
-    if (!AMX || plan->cell->steep || source_columns(plan, k) == 0)
+    const Plan *plan = &s->plan;
+    if (!AMX || !s->digits || source_columns(plan, k) == 0)
         return 0;
     const idx least = k == FROM_X ? DIGITS_DEPTH / 2 : DIGITS_DEPTH;
     const idx width = source_width(plan, k);

@@ -9,9 +9,8 @@ void NAME(lay_out_digits)(const Sequence *s, Arena *arena)
 {
     for (int part = 0; part < s->parts; ++part)
         for (int k = 0; k < SOURCES; ++k) {
-            const Split split = s->digits && digits_pay(&s->plan, k)
-                                    ? take_split(arena, &s->plan, k)
-                                    : (Split){0};
+            const Split split =
+                digits_pay(s, k) ? take_split(arena, &s->plan, k) : (Split){0};
             if (arena->base)
                 s->direction[part].split[k] = split;
         }
