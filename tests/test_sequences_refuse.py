@@ -355,7 +355,8 @@ def test_constructor_checks_the_layout(values, offsets, error, message):
         (np.array([0.0]), TypeError, "1-D array of integers"),
         (np.zeros((1, 1), int), TypeError, "1-D array of integers"),
         ([True, False], IndexError, "mask: expected 3 booleans, got 2"),
-        ([0, 3], IndexError, "out of bounds"),
+        ([0, 3], IndexError, "expected one of 3 sequences, got 3"),
+        ([-4], IndexError, "expected one of 3 sequences, got -4"),
     ],
 )
 def test_wrong_index(key, error, message):

@@ -56,13 +56,17 @@ void NAME(sgd)(const lstmc_solver *s, void *weights, const void *gradient,
 
 double NAME(squared_norm)(const void *x_, idx size)
 {
+    enum { SUMS = 32 };
     const real *x = x_;
-    double sum[8] = {0}; /* the order is fixed: element j goes to sum j % 8 */
-    for (idx j = 0; j < size; j += 8)
-        for (idx k = 0; k < 8 && j + k < size; ++k)
+    double sum[SUMS] = {0}; /* the order is fixed: element j goes to sum j % SUMS */
+    const idx whole = size - size % SUMS;
+    for (idx j = 0; j < whole; j += SUMS)
+        for (int k = 0; k < SUMS; ++k)
             sum[k] += (double)x[j + k] * (double)x[j + k];
+    for (idx j = whole; j < size; ++j)
+        sum[j - whole] += (double)x[j] * (double)x[j];
     double total = 0;
-    for (int k = 0; k < 8; ++k)
+    for (int k = 0; k < SUMS; ++k)
         total += sum[k];
     return total;
 }

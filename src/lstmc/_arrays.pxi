@@ -30,26 +30,50 @@ cdef struct Wanted:
     Py_ssize_t size[3]
 
 
+# What an array is found to be.
+cdef struct Found:
+    char *at
+    char code
+    int axes
+    Py_ssize_t size[3]
+
+
+cdef Found look_at(array, bint writable) except *:
+    """A C-contiguous array of at most three axes; the caller keeps it alive."""
+    cdef Py_buffer view
+    cdef Found found
+    cdef int axis
+    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
+                       | (PyBUF_WRITABLE if writable else 0))
+    found.at, found.code, found.axes = <char *>view.buf, view.format[0], view.ndim
+    for axis in range(min(found.axes, 3)):
+        found.size[axis] = view.shape[axis]
+    PyBuffer_Release(&view)
+    return found
+
+
+cdef Found reals_of(array, str what, int axes, bint writable) except *:
+    """An array of floats or doubles with so many axes."""
+    cdef Found found = look_at(array, writable)
+    if found.axes != axes or (found.code != c"f" and found.code != c"d"):
+        expect(False, what, (chr(found.code), found.axes), ("f or d", axes))
+    return found
+
+
 cdef char *start_of(array, str what, Wanted wanted) except NULL:
     """Where a C-contiguous array of that dtype and shape starts.
 
     The caller keeps the array alive.
     """
-    cdef Py_buffer view
-    cdef int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
-    cdef bint right
+    cdef Found found = look_at(array, wanted.writable)
+    cdef bint right = found.axes == wanted.axes and found.code == wanted.code
     cdef int axis
-    PyObject_GetBuffer(array, &view,
-                       flags | PyBUF_WRITABLE if wanted.writable else flags)
-    right = view.ndim == wanted.axes and view.format[0] == wanted.code
     for axis in range(wanted.axes if right else 0):
-        right = right and view.shape[axis] == wanted.size[axis]
-    cdef char *start = <char *>view.buf
-    PyBuffer_Release(&view)
+        right = right and found.size[axis] == wanted.size[axis]
     if not right:
         expect(False, what, (array.dtype.char, array.shape),
                (chr(wanted.code), [wanted.size[k] for k in range(wanted.axes)]))
-    return start
+    return found.at
 
 
 cdef void *address(array, char code, Py_ssize_t size, bint writable) except NULL:

@@ -1,51 +1,95 @@
-# A batch: its rows gathered, and the softmax cross-entropy. A part of _core.pyx.
+# A batch: its sequences gathered, and the softmax cross-entropy. A part of _core.pyx.
 
 
-def gather_rows(const unsigned char[:, ::1] rows, const Py_ssize_t[::1] starts,
-                const Py_ssize_t[::1] offsets, unsigned char[:, ::1] out):
-    """Copy sequences of bytes: rows starts[k] .. of rows to offsets[k] .. of out."""
-    cdef Py_ssize_t k, count, n = starts.shape[0], size = rows.shape[1]
-    expect(offsets.shape[0] == n + 1, "offsets", offsets.shape[0], n + 1)
-    expect(out.shape[0] == offsets[n] and out.shape[1] == size, "out",
-           (out.shape[0], out.shape[1]), (offsets[n], size))
+def take_offsets(offsets, chosen, new):
+    """Fill the offsets of the chosen sequences, negative numbers from the end; returns
+    their last."""
+    cdef Found old = look_at(offsets, False), index = look_at(chosen, False)
+    cdef Py_ssize_t k, at, n = old.size[0] - 1, count = index.size[0], total = 0
+    cdef Py_ssize_t *start = <Py_ssize_t *>old.at
+    cdef Py_ssize_t *wanted = <Py_ssize_t *>start_of(
+        chosen, "chosen", Wanted(INDEX, False, 1, [count, 0, 0]))
+    cdef Py_ssize_t *to = <Py_ssize_t *>start_of(
+        new, "new", Wanted(INDEX, True, 1, [count + 1, 0, 0]))
+    to[0] = 0
+    for k in range(count):
+        at = wanted[k]
+        if not -n <= at < n:
+            raise IndexError(f"expected one of {n} sequences, got {at}")
+        at += n if at < 0 else 0
+        total += start[at + 1] - start[at]
+        to[k + 1] = total
+    return total
+
+
+def take_rows(rows, offsets, chosen, new, out):
+    """Copy the rows of the chosen sequences, of offsets that `take_offsets` filled."""
+    cdef Found given = reals_of(rows, "rows", 2, False)
+    cdef Found old = look_at(offsets, False), index = look_at(chosen, False)
+    cdef Py_ssize_t k, at, n = old.size[0] - 1, count = index.size[0]
+    cdef Py_ssize_t size = given.size[1] * (4 if given.code == c"f" else 8)
+    cdef Py_ssize_t *start = <Py_ssize_t *>old.at
+    cdef Py_ssize_t *wanted = <Py_ssize_t *>index.at
+    cdef Py_ssize_t *to = <Py_ssize_t *>start_of(
+        new, "new", Wanted(INDEX, False, 1, [count + 1, 0, 0]))
+    cdef char *target = start_of(out, "out",
+                                 like(given, True, to[count], given.size[1]))
     with nogil:
-        for k in range(n):
-            count = offsets[k + 1] - offsets[k]
-            if count > 0:
-                memcpy(&out[offsets[k], 0], &rows[starts[k], 0], count * size)
+        for k in range(count):
+            at = wanted[k] + (n if wanted[k] < 0 else 0)
+            memcpy(target + to[k] * size, given.at + start[at] * size,
+                   (to[k + 1] - to[k]) * size)
 
 
-def softmax_loss(const real[:, ::1] logits, const Py_ssize_t[::1] target,
-                 const double[::1] weight, double[::1] exps, real[:, ::1] gradient):
+def softmax_loss(logits, target, weight, exps, gradient):
     """Softmax cross-entropy, mean of weight times loss; fills its gradient.
 
     target: below n_classes, as many as weight and rows. exps: scratch, (n_classes,).
     """
-    cdef Py_ssize_t r, k, n = logits.shape[0], classes = logits.shape[1]
-    cdef double loss = 0, most, total, scale, rest
-    expect(target.shape[0] == n and weight.shape[0] == n, "target and weight",
-           (target.shape[0], weight.shape[0]), (n, n))
-    expect(exps.shape[0] == classes, "exps", exps.shape[0], classes)
-    expect(gradient.shape[0] == n and gradient.shape[1] == classes, "gradient",
-           (gradient.shape[0], gradient.shape[1]), (n, classes))
+    cdef Found given = reals_of(logits, "logits", 2, False)
+    cdef Py_ssize_t r, n = given.size[0], classes = given.size[1]
+    cdef Py_ssize_t *right = <Py_ssize_t *>start_of(
+        target, "target", Wanted(INDEX, False, 1, [n, 0, 0]))
+    cdef double *weights = <double *>start_of(
+        weight, "weight", Wanted(c"d", False, 1, [n, 0, 0]))
+    cdef double *scratch = <double *>start_of(
+        exps, "exps", Wanted(c"d", True, 1, [classes, 0, 0]))
+    cdef char *to = start_of(gradient, "gradient", like(given, True, n, classes))
+    cdef double loss
     for r in range(n):
-        if not 0 <= target[r] < classes:  # what to say takes longer than to look
-            expect(False, "target", target[r], f"0 to {classes - 1}")
+        if not 0 <= right[r] < classes:  # what to say takes longer than to look
+            expect(False, "target", right[r], f"0 to {classes - 1}")
     with nogil:
-        for r in range(n):
-            most = -INFINITY
-            for k in range(classes):
-                most = max(most, <double>logits[r, k])
-            total = 0
-            for k in range(classes):
-                exps[k] = exp(logits[r, k] - most)
-                total += exps[k]
-            scale = weight[r] / n
-            loss += scale * (log(total) - (logits[r, target[r]] - most))
-            rest = 0  # p - 1 without cancellation
-            for k in range(classes):
-                if k != target[r]:
-                    gradient[r, k] = <real>(exps[k] * (scale / total))
-                    rest += exps[k] * (scale / total)
-            gradient[r, target[r]] = <real>-rest
+        if given.code == c"f":
+            loss = softmax_rows[float](<float *>given.at, n, classes, right, weights,
+                                       scratch, <float *>to)
+        else:
+            loss = softmax_rows[double](<double *>given.at, n, classes, right, weights,
+                                        scratch, <double *>to)
+    return loss
+
+
+cdef double softmax_rows(const real *logits, Py_ssize_t n, Py_ssize_t classes,
+                         const Py_ssize_t *target, const double *weight, double *exps,
+                         real *gradient) noexcept nogil:
+    cdef Py_ssize_t r, k
+    cdef double loss = 0, most, total, scale, rest
+    for r in range(n):
+        most = -INFINITY
+        for k in range(classes):
+            most = max(most, <double>logits[k])
+        total = 0
+        for k in range(classes):
+            exps[k] = exp(logits[k] - most)
+            total += exps[k]
+        scale = weight[r] / n
+        loss += scale * (log(total) - (logits[target[r]] - most))
+        rest = 0  # p - 1 without cancellation
+        for k in range(classes):
+            if k != target[r]:
+                gradient[k] = <real>(exps[k] * (scale / total))
+                rest += exps[k] * (scale / total)
+        gradient[target[r]] = <real>-rest
+        logits += classes
+        gradient += classes
     return loss

@@ -207,12 +207,21 @@ def sgd_step(
     momentum: float,
     nesterov: bool,
 ) -> None: ...
-def gather_rows(
-    rows: np.ndarray, starts: np.ndarray, offsets: np.ndarray, out: np.ndarray
+def take_offsets(offsets: np.ndarray, chosen: np.ndarray, new: np.ndarray) -> int: ...
+def take_rows(
+    rows: np.ndarray,
+    offsets: np.ndarray,
+    chosen: np.ndarray,
+    new: np.ndarray,
+    out: np.ndarray,
 ) -> None: ...
-
-softmax_loss: dict[str, Any]
-
+def softmax_loss(
+    logits: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    exps: np.ndarray,
+    gradient: np.ndarray,
+) -> float: ...
 def squared_norm(x: np.ndarray) -> float: ...
 def dropout(x: np.ndarray, rate: float, seed: int, stream: int) -> None: ...
 def ctc_loss(

@@ -122,7 +122,8 @@ cdef Wanted rows_of(Layer self, Py_ssize_t rows, Py_ssize_t columns,
 
 cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples,
                      const void **to) except -1:
-    """Point the field, of the first part, at arrays (parts, samples, width)."""
+    """Point the field, of the first part, at arrays (parts, samples, width); None:
+    zeros."""
     cdef int k, part
     cdef Py_ssize_t width
     cdef Py_ssize_t apart = sizeof(lstmc_direction) // sizeof(void *)
@@ -132,6 +133,8 @@ cdef int fill_states(Layer self, tuple arrays, bint writable, Py_ssize_t samples
     if len(arrays) != self.states:
         expect(False, "states", len(arrays), self.states)
     for k in range(self.states):
+        if arrays[k] is None:
+            continue
         width = self.width if k == 0 else self.layer.units
         start = start_of(arrays[k], "state",
                          Wanted(self.code, writable, 3, [self.parts, samples, width]))

@@ -16,12 +16,6 @@ from . import _core
 from .labels import Labels, best_labels
 from .metrics import label_edits
 
-# By dtype: without a look at the arguments at each call.
-SOFTMAX_LOSS = {
-    np.dtype(np.float32): _core.softmax_loss["float"],
-    np.dtype(np.float64): _core.softmax_loss["double"],
-}
-
 
 def cross_entropy(logits, target, weight):
     """Softmax cross-entropy for integer targets.
@@ -50,7 +44,7 @@ def cross_entropy(logits, target, weight):
     (0.6931, [[-0.5, 0.5]])
     """
     d = np.empty_like(logits, order="C")
-    loss = SOFTMAX_LOSS[logits.dtype](
+    loss = _core.softmax_loss(
         np.ascontiguousarray(logits), np.ascontiguousarray(target, np.intp),
         np.ascontiguousarray(weight, np.float64), np.empty(logits.shape[1]), d,
     )  # fmt: skip

@@ -273,13 +273,11 @@ class Sequences:
                 values = self.values[offsets[0] : offsets[-1]]
                 return _sequences(values, offsets - offsets[0])
             key = np.arange(start, stop, stride)
-        chosen = door.check_key(key, len(self))
-        starts = self.offsets[:-1][chosen]
-        offsets = door.offsets_of(self.offsets[1:][chosen] - starts)
-        values = np.empty((offsets[-1], self.n_features), self.dtype)
-        _core.gather_rows(
-            self.values.view(np.uint8), starts, offsets, values.view(np.uint8)
-        )
+        chosen = np.ascontiguousarray(door.check_key(key, len(self)), np.intp)
+        offsets = np.empty(len(chosen) + 1, np.intp)
+        total = _core.take_offsets(self.offsets, chosen, offsets)
+        values = np.empty((total, self.n_features), self.dtype)
+        _core.take_rows(self.values, self.offsets, chosen, offsets, values)
         return _sequences(values, offsets)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

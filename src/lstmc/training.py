@@ -6,6 +6,7 @@ the last good ones.
 """
 
 from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 
@@ -222,7 +223,7 @@ class Trainer:
         for batch in self._batches(data):
             total += self._step(batch, alpha, number) * len(batch)
             progress.batch()
-        if not np.isfinite(_core.squared_norm(self.network.weights)):
+        if not isfinite(_core.squared_norm(self.network.weights)):
             raise self._divergence(number, "the weights are not finite")
         return total / len(data)
 
@@ -236,7 +237,7 @@ class Trainer:
         if alpha:
             loss += network.penalise(alpha / len(batch))
         norm = gradient_norm(network.gradient)
-        if not (np.isfinite(loss) and np.isfinite(norm)):
+        if not (isfinite(loss) and isfinite(norm)):
             raise self._divergence(number, f"loss {loss:.3g}, gradient norm {norm:.3g}")
         self.steps += 1
         self.solver.step(

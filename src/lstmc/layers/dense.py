@@ -79,7 +79,8 @@ class Dense(Layer):
 
     def apply(self, x, *, threads=0):
         """Return the outputs (n, output_size) of the rows ``x`` (n, input_size)."""
-        return product(x, self.weight, self.bias, threads)
+        weight, bias = self._parts(self.weights)
+        return product(x, weight, bias, threads)
 
     def record(self, x, *, threads=0):
         """Return the outputs and the tape that `pull` needs."""

@@ -7,10 +7,7 @@ import numpy as np
 from .. import _core
 from .._array_door import clean, real_array
 from .layer import aligned
-from .matrix_memory import by_dtype
 from .options import check_integer
-
-_project = by_dtype(_core.dense_packed)
 
 
 class MLSTMStream:
@@ -64,7 +61,6 @@ class MLSTMStream:
         size = _core.dense_size(layer.dtype == np.float64, m, n)
         self._packed, self._bias = aligned(size, layer.dtype), layer.bias.copy()
         _core.dense_pack(layer.weight, self._packed)
-        self._project = _project(layer.dtype)
 
     def step(self, x):
         """Advance all sequences by one time step.
@@ -90,12 +86,12 @@ class MLSTMStream:
         try:
             flat = x.ndim == 1
             rows = x[None] if flat else x
-            self._project(rows, self._packed, self._bias, self._a)
+            _core.dense_packed(rows, self._packed, self._bias, self._a)
             if flat and self.batch_size > 1:
                 raise ValueError
         except (AttributeError, TypeError, ValueError, BufferError):
             rows, flat = self._converted(x)
-            self._project(rows, self._packed, self._bias, self._a)
+            _core.dense_packed(rows, self._packed, self._bias, self._a)
         y = self._memory.step(*self._parts)
         return y[0] if flat else y
 

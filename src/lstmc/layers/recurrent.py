@@ -247,11 +247,14 @@ class Recurrent(Stack):
         return Stream(self, batch_size, threads=threads)
 
     def pull_last(self, state, dh):
-        """Gradients at all final states: dh at h of the last layer, zeros else."""
-        dstate, n = tuple(np.zeros_like(s) for s in state), self.state_size
+        """Gradients at all final states: dh at h of the last layer; None: zeros."""
+        rest = [None] * (len(state) - 1)
+        if len(state[0]) == 1:
+            return (np.ascontiguousarray(dh)[None], *rest)
+        last, n = np.zeros_like(state[0]), self.state_size
         for k in range(self.directions):
-            dstate[0][k - self.directions] = dh[:, k * n : (k + 1) * n]
-        return dstate
+            last[k - self.directions] = dh[:, k * n : (k + 1) * n]
+        return (last, *rest)
 
     def _sequences(self, X):
         return as_sequences(X, dtype=self.dtype, n_features=self.input_size)

@@ -339,22 +339,21 @@ class Stack(Noisy):
         first, heads = layer * self.directions, self.num_heads
         if state is None:
             state = tuple(np.zeros_like(s) for s in self._empty_state(n))
-        own = [s[first : first + self.directions] for s in state]
+        own = [None if s is None else s[first : first + self.directions] for s in state]
         if heads > 1:
-            own = [by_head(s, heads) for s in own]
+            own = [None if s is None else by_head(s, heads) for s in own]
         if static is not None:
             own.append(self._mapped(static, layer))
         elif self._facts["statics"]:
-            own.append(np.empty_like(own[-1]))
+            own.append(None if own[-1] is None else np.empty_like(own[-1]))
         return tuple(own)
 
     def _kernel_gradient(self, dstate, layer, n):
         """The same of gradients; none comes to the states that static features give."""
-        if dstate is None or not self._facts["statics"]:
-            return self._kernel_state(dstate, layer, None)
         own = self._kernel_state(dstate, layer, None)
-        own[-1][:] = 0
-        return own
+        if own is None or not self._facts["statics"]:
+            return own
+        return (*own[:-1], None)
 
     def _store_state(self, own, state, layer):
         """What the kernels left, where people look for it; in place with one head."""
