@@ -7,6 +7,7 @@
 /* Threads of a call; `members` of them share a slab of rows. */
 typedef struct {
     int threads, members;
+    int lots; /* of rows, whose gradients are summed apart; the sizes alone decide */
     int amx; /* products are made by AMX where they can */
 } Team;
 

@@ -246,6 +246,8 @@ int lstmc_is_split(const lstmc_layer *layer, const void *weights, const void *sp
 #define LARGE_R (1 << 20)
 /* Units of a thread at least, when threads share the rows: they meet at every step. */
 #define OWN_UNITS 48
+/* Rows of all steps at least, of two lots. */
+#define LOT_ROWS 512
 
 static int shares_units(const lstmc_call *call, int threads)
 {
@@ -272,6 +274,16 @@ static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
     return slabs > 0 ? slabs : 1;
 }
 
+/* Lots of rows, so that two threads read next to nothing of what the other's rows have
+ * left; few rows are not worth the addition of two gradients. */
+static int count_lots(const lstmc_call *call)
+{
+    return call->offsets[call->samples] >= LOT_ROWS &&
+                   count_slabs(call, 2, shares_units(call, 2)) > 1
+               ? 2
+               : 1;
+}
+
 /* Who does what decides about time alone, never about a bit of the results. The tape is
  * cut into slabs, so backward takes those of forward. */
 static Team plan_team(lstmc_call *call, int threads, int backward)
@@ -280,7 +292,10 @@ static Team plan_team(lstmc_call *call, int threads, int backward)
     if (!backward)
         call->slabs = count_slabs(call, threads, sharing);
     const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
-    Team team = {.threads = threads, .members = 1, .amx = target_has_amx()};
+    Team team = {.threads = threads,
+                 .members = 1,
+                 .lots = backward ? count_lots(call) : 1,
+                 .amx = target_has_amx()};
     if (sharing && jobs < threads)
         team.members = threads / (int)jobs;
     else if (!backward && jobs < threads)

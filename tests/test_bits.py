@@ -60,6 +60,7 @@ PATHS = {
     "high-slabs": (170, [3] * 70),  # the sum over units of dh cut in parts
     "units": (260, [3, 0, 6]),  # units of few rows shared out
     "large": (400, [2] * 20),  # panels larger than the first cache, fetched ahead
+    "lots": (70, [j % 23 for j in range(131)]),  # gradients of two lots of rows
 }
 
 
@@ -140,6 +141,15 @@ def test_many_slabs_and_windows(make_layer, make_batch):
     chosen = list(range(0, 300, 17))
     assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
     assert train(layer, batch, 1) == train(layer, batch, 3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_lots_of_one_direction(make_layer, make_batch, dtype):
+    # Windows in which the second lot has a row less at some steps, and none at last.
+    layer = make_layer(6, 70, dtype=dtype)
+    batch = make_batch(layer, [*range(20, 57), 90])
+    one = train(layer, batch, 1)
+    assert all(train(layer, batch, threads) == one for threads in (2, 3, 4))
 
 
 def test_padding_never_matters(make_layer, make_batch):

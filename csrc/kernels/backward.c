@@ -1,5 +1,6 @@
 /* backward.c - takes every cell back through time: dh from the step after, then P',
  * then dx; after each window of steps the weight gradient over all its rows at once. */
+#include "gradient.h"
 #include "job.h"
 
 /* States, what zoneout keeps of them, the gradient of the late row, and that of a
@@ -164,12 +165,17 @@ static void run_step(Job *job, idx t, idx active, idx after, real *tape)
 
 /* Tells the weight gradient where the rows of step t lie. */
 static void note_rows(const Job *job, idx t, idx active, const real *tape,
-                      StepRow *table)
+                      Window window)
 {
     const Sequence *s = job->s;
     const Plan *plan = &s->plan;
+    StepRow *table[2];
+    for (int lot = 0; lot < s->lots; ++lot)
+        table[lot] = lot_table(s, job->part, lot, window) + lot_total(s, lot, t) -
+                     lot_total(s, lot, window.first);
     EACH_OWN_ROW (job, r, active) {
-        table[row_of(job, r)] = (StepRow){
+        const idx row = row_of(job, r);
+        table[row % s->lots][row / s->lots] = (StepRow){
             .da = tape + r * plan->slots * PANEL,
             .da_panel = active * plan->slots * PANEL,
             .x = s->x + step_of(job, r, t) * plan->inputs,
@@ -225,9 +231,7 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
             return;
         if (job.d->dx && job.rows > 1)
             NAME(pull_input)(&job, t, 1, active, tape);
-        note_rows(&job, t, active, tape,
-                  s->row_table + job.part * s->table_size + s->total[t] -
-                      s->total[first]);
+        note_rows(&job, t, active, tape, (Window){first, last});
     }
     if (job.d->dx && job.rows == 1)
         NAME(pull_inputs)(&job, first, min_idx(last, length_of(&job, 0)), tape);
@@ -274,17 +278,17 @@ static void run_member(const void *data)
     NAME(clear_gradient)(s); /* all wait for one another at its end */
     for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
         const idx first = max_idx(0, last - window);
-        const idx rows = s->total[last] - s->total[first];
         EACH_OWN_JOB (s, place, k)
             if (NAME(forward_again)(s, k, place.share, last))
                 run_job(s, k, place.share, first, last);
 #pragma omp barrier
         if (is_stopped(s)) /* nobody is told before the next jobs */
             break;
-        NAME(pack_rows)(s, rows);
-        NAME(weight_gradient)(s, rows);
+        NAME(pack_rows)(s, (Window){first, last});
+        NAME(weight_gradient)(s, (Window){first, last});
         more = first > 0;
     }
+    NAME(add_lots)(s);
     if (s->plan.cell->vectors > 0)
         add_vector_gradients(s);
     if (s->parts > 1 && s->direction[0].dx)

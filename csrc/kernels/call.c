@@ -148,6 +148,8 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     s->row_table = take(arena, s->parts * s->table_size, sizeof(StepRow));
     for (int part = 0; part < s->parts; ++part) {
         Direction own, *d = arena->base ? s->direction + part : &own;
+        d->second =
+            s->lots > 1 ? take(arena, NAME(packed_size)(&s->plan), sizeof(real)) : NULL;
         Transposed *transposed = &d->transposed;
         for (int k = 0; k < s->plan.rows; ++k)
             transposed->state[k] =
@@ -176,6 +178,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.slabs = call->slabs;
     s.threads = team.threads;
     s.members = team.members;
+    s.lots = team.lots;
     s.digits = team.amx && !s.plan.cell->steep;
     s.offset = call->offsets;
     s.x = call->x;
@@ -189,6 +192,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));
+    s.first_total = s.lots > 1 ? take(arena, longest + 1, sizeof(idx)) : NULL;
     for (int side = 0; side < s.directions; ++side)
         s.origin[side] = take(arena, s.rows, sizeof(idx));
     s.barrier = take(arena, s.slabs * s.parts, sizeof(Barrier));
@@ -246,11 +250,16 @@ static void prepare_rows(const Sequence *s, const lstmc_call *call)
     *s->poll = (Poll){.ask = call->poll, .data = call->poll_data};
     memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
     idx active = s->rows;
+    idx *first_total = (idx *)s->first_total;
     total[0] = 0;
+    if (first_total)
+        first_total[0] = 0;
     for (idx t = 0; t < s->steps; ++t) {
         while (active > 0 && length[active - 1] <= t)
             --active;
         total[t + 1] = total[t] + active;
+        if (first_total)
+            first_total[t + 1] = first_total[t] + (active + 1) / 2;
     }
 }
 

@@ -33,13 +33,13 @@ static idx chunk_bytes(const Plan *plan, idx size)
 /* At most: chunks of a window of fewer rows may be larger. */
 static idx most_samples(const Sequence *s)
 {
-    return min_idx(MOST_SAMPLES, digits_depth(window_rows(s)) * DIGITS_DEPTH);
+    return min_idx(MOST_SAMPLES, digits_depth(most_rows(s)) * DIGITS_DEPTH);
 }
 
-static idx part_bytes(const Sequence *s)
+static idx lot_bytes(const Sequence *s)
 {
-    const idx chunks = window_rows(s) / MOST_SAMPLES + 1;
-    const idx rows = window_rows(s) + chunks * DIGITS_DEPTH;
+    const idx chunks = most_rows(s) / MOST_SAMPLES + 1;
+    const idx rows = most_rows(s) + chunks * DIGITS_DEPTH;
     return blocks_in_row(&s->plan) *
            (chunks * LINE + rows / DIGITS_DEPTH * TILE_HEIGHT * DIGITS_ROW);
 }
@@ -49,34 +49,37 @@ static idx most_targets(const Plan *plan)
     return max_idx(MOST_TARGETS, plan->cell->columns);
 }
 
-/* Bytes of a thread: a panel of a chunk, and the digits of its targets' da. */
-static idx panel_bytes(idx size) { return size * LINE; }
+/* Bytes of a thread: where the rows of a chunk lie, and their masks; then the digits of
+ * its targets' da. */
+static idx table_bytes(idx size) { return 2 * size * (idx)sizeof(real *); }
 
 static idx own_bytes(const Sequence *s)
 {
     const idx size = most_samples(s);
-    return panel_bytes(size) +
+    return table_bytes(size) +
            most_targets(&s->plan) * digits_panel(size / DIGITS_DEPTH);
 }
 
 idx NAME(split_gradient_size)(const Sequence *s)
 {
-    return (s->parts * part_bytes(s) + s->threads * own_bytes(s)) / (idx)sizeof(real);
+    return (lot_count(s) * lot_bytes(s) + s->threads * own_bytes(s)) /
+           (idx)sizeof(real);
 }
 
 static char *own_memory(const Sequence *s)
 {
-    return (char *)s->packed_rows + s->parts * part_bytes(s) +
+    return (char *)s->packed_rows + lot_count(s) * lot_bytes(s) +
            own_thread() * own_bytes(s);
 }
 
 /* What part k sees, over a chunk. */
-static DigitRows seen_rows(const Sequence *s, int part, int k, idx chunk, idx size)
+static DigitRows seen_rows(const Sequence *s, const Lot *lot, int k, idx chunk,
+                           idx size)
 {
     const Plan *plan = &s->plan;
     const Seen seen = seen_part(plan, k, TILE_HEIGHT);
-    char *start =
-        (char *)s->packed_rows + part * part_bytes(s) + chunk * chunk_bytes(plan, size);
+    char *start = (char *)s->packed_rows + lot->number * lot_bytes(s) +
+                  chunk * chunk_bytes(plan, size);
     char *digits = start + blocks_in_row(plan) * LINE;
     const idx depth = size / DIGITS_DEPTH, skip = TILE_HEIGHT * DIGITS_ROW;
     return (DigitRows){
@@ -90,30 +93,42 @@ static DigitRows seen_rows(const Sequence *s, int part, int k, idx chunk, idx si
 
 /* --- [x, s] ----------------------------------------------------------------------- */
 
-/* Panel p of what a row sees of a part. */
+/* What a row sees of a part, from panel p on. */
 static const real *seen_by(const StepRow *row, const Seen *seen, int is_x, idx p)
 {
+    static const real zeros[MOST_LINES * PANEL];
     if (seen->slot != NONE)
         return row->da + seen->slot * PANEL + p * row->da_panel;
     const real *from = is_x ? row->x : row->h;
-    return from ? from + p * PANEL : no_start();
+    return from ? from + p * PANEL : zeros;
 }
 
-static void gather_seen(const Seen *seen, int is_x, const StepRow *row, idx rows, idx p,
-                        real *to)
+/* Groups of panels that are split at once: those of x and h lie side by side, and all
+ * threads want some. */
+static idx seen_groups(const Sequence *s, int k)
 {
-    enum { AHEAD = 8 }; /* rows; no processor finds their pattern */
-    const idx width = min_idx(PANEL, seen->width - p * PANEL);
-    const __mmask16 wanted = (__mmask16)((1u << width) - 1);
+    const Seen seen = seen_part(&s->plan, k, TILE_HEIGHT);
+    const idx panels = panels_of(seen.width);
+    const idx most = seen.slot == NONE ? MOST_LINES : 1;
+    const idx least = min_idx(panels, (s->threads + lot_count(s) - 1) / lot_count(s));
+    return max_idx(least, (panels + most - 1) / most);
+}
+
+/* Panels p .. last of what rows see of a part. */
+static Lines find_lines(const Seen *seen, int is_x, const StepRow *row, idx rows, idx p,
+                        idx last, const real **table)
+{
     const int masked = seen->slot == NONE && !is_x && row->mask;
-    for (idx k = 0; k < rows; ++k, to += PANEL) {
-        const StepRow *ahead = row + min_idx(k + AHEAD, rows - 1);
-        __builtin_prefetch(seen_by(ahead, seen, is_x, p));
-        vec x = (vec)_mm512_maskz_loadu_ps(wanted, seen_by(row + k, seen, is_x, p));
+    const real **by = table + rows;
+    for (idx k = 0; k < rows; ++k) {
+        table[k] = seen_by(row + k, seen, is_x, p);
         if (masked)
-            x *= (vec)_mm512_maskz_loadu_ps(wanted, row[k].mask + p * PANEL);
-        *(vec *)to = x;
+            by[k] = row[k].mask + p * PANEL;
     }
+    return (Lines){.row = table,
+                   .by = masked ? by : NULL,
+                   .rows = rows,
+                   .width = min_idx(last * PANEL, seen->width) - p * PANEL};
 }
 
 /* A panel's tiles, of samples by features, to rows of features. */
@@ -132,36 +147,42 @@ static void turn_tiles(const digit *from, idx depth, digit *to, idx skip)
         }
 }
 
-static void split_seen(const Sequence *s, int part, int k, idx p, idx rows)
+static void split_seen(const Sequence *s, const Lot *lot, int k, idx p, idx last)
 {
     const Seen seen = seen_part(&s->plan, k, TILE_HEIGHT);
-    const idx size = chunk_size(rows);
-    real *panel = (real *)own_memory(s);
-    digit *split = (digit *)own_memory(s) + panel_bytes(size);
-    for (idx chunk = 0; chunk * size < rows; ++chunk) {
-        const idx own = min_idx(size, rows - chunk * size);
-        const DigitRows to = seen_rows(s, part, k, chunk, size);
-        gather_seen(&seen, k == X, s->row_table + part * s->table_size + chunk * size,
-                    own, p, panel);
-        NAME(split_panel)(panel, own, NULL, split);
-        *(vec *)(to.scale + p * PANEL) = *(const vec *)split;
-        turn_tiles(split, digits_depth(own), to.digits + p * TILE_HEIGHT * DIGITS_ROW,
-                   to.skip);
+    const idx size = chunk_size(lot->rows);
+    digit *split = (digit *)own_memory(s) + table_bytes(size);
+    for (idx chunk = 0; chunk * size < lot->rows; ++chunk) {
+        const idx own = min_idx(size, lot->rows - chunk * size);
+        const Lines lines = find_lines(&seen, k == X, lot->row + chunk * size, own, p,
+                                       last, (const real **)own_memory(s));
+        const DigitRows to = seen_rows(s, lot, k, chunk, size);
+        vec sum[MOST_LINES];
+        NAME(split_lines)(&lines, sum, split);
+        const digit *from = split;
+        for (idx q = p; q < last; ++q) {
+            *(vec *)(to.scale + q * PANEL) = *(const vec *)from;
+            turn_tiles(from, digits_depth(own),
+                       to.digits + q * TILE_HEIGHT * DIGITS_ROW, to.skip);
+            from += digits_panel(digits_depth(own));
+        }
     }
 }
 
-void NAME(split_seen)(const Sequence *s, idx rows)
+void NAME(split_seen)(const Sequence *s, Window window)
 {
     const Plan *plan = &s->plan;
-    const idx each = blocks_in_row(plan);
-#pragma omp for schedule(static)
-    for (idx item = 0; item < s->parts * each; ++item) {
-        int k = seen_count(plan) - 1;
-        while (seen_part(plan, k, TILE_HEIGHT).first > item % each)
-            --k;
-        split_seen(s, (int)(item / each), k,
-                   item % each - seen_part(plan, k, TILE_HEIGHT).first, rows);
+    for (int k = 0; k < seen_count(plan); ++k) {
+        const idx panels = panels_of(seen_part(plan, k, TILE_HEIGHT).width);
+        const idx each = seen_groups(s, k);
+#pragma omp for schedule(static) nowait
+        for (idx item = 0; item < lot_count(s) * each; ++item) {
+            const Lot lot = find_lot(s, (int)(item / each), window);
+            split_seen(s, &lot, k, panels * (item % each) / each,
+                       panels * (item % each + 1) / each);
+        }
     }
+#pragma omp barrier
 }
 
 /* --- da --------------------------------------------------------------------------- */
@@ -176,10 +197,8 @@ typedef struct {
     idx next, group; /* from column to column, and from panel to panel */
 } Targets;
 
-static Targets find_targets(const Sequence *s, int part, int i, idx p, idx panels)
+static Targets find_targets(const Plan *plan, const Lot *lot, int i, idx p, idx panels)
 {
-    const Plan *plan = &s->plan;
-    real *gradient = s->direction[part].gradient;
     if (i == plan->readings)
         return (Targets){.p = p,
                          .panels = panels,
@@ -187,7 +206,7 @@ static Targets find_targets(const Sequence *s, int part, int i, idx p, idx panel
                          .columns = plan->late_count,
                          .from = first_seen(plan),
                          .until = seen_count(plan),
-                         .weights = gradient + late_offset(plan, p),
+                         .weights = lot->gradient + late_offset(plan, p),
                          .next = plan->units * PANEL,
                          .group = plan->late_count * plan->units * PANEL};
     const Reading *reading = plan->reading + i;
@@ -199,40 +218,35 @@ static Targets find_targets(const Sequence *s, int part, int i, idx p, idx panel
                      .from = ROWS + column->from,
                      .until = ROWS + column->from + reads_of(column),
                      .column = column,
-                     .weights = gradient + p * plan->block + reading->offset,
+                     .weights = lot->gradient + p * plan->block + reading->offset,
                      .next = reading->k * PANEL,
                      .group = plan->block};
 }
 
-/* A column of a panel over a chunk, and its sum onto db, if that is wanted. */
-static void gather(const StepRow *row, idx rows, idx p, int slot, real *to, real *bias)
+/* Columns g on of panel p over a chunk, up to `last`, and their sums onto db. */
+static void split_columns(const Sequence *s, const Targets *t, idx p, int g, int last,
+                          const StepRow *row, idx rows, real *bias, digit *to)
 {
-    enum { AHEAD = 8 };
-    vec sum = bias ? *(const vec *)bias : splat(0);
-    for (idx k = 0; k < rows; ++k) {
-        const StepRow *ahead = row + min_idx(k + AHEAD, rows - 1);
-        __builtin_prefetch(ahead->da + p * ahead->da_panel + slot * PANEL);
-        const vec x = *(const vec *)(row[k].da + p * row[k].da_panel + slot * PANEL);
-        ((vec *)to)[k] = x;
-        sum += x;
-    }
-    if (bias)
-        *(vec *)bias = sum;
+    const real **table = (const real **)own_memory(s);
+    for (idx k = 0; k < rows; ++k)
+        table[k] = row[k].da + p * row[k].da_panel + (t->slot + g) * PANEL;
+    const Lines lines = {.row = table, .rows = rows, .width = (last - g) * PANEL};
+    vec sum[MOST_LINES];
+    NAME(split_lines)(&lines, sum, to);
+    for (int j = g; j < last; ++j)
+        if (t->column && t->column[j].b != NONE)
+            *(vec *)(bias + (t->slot + j) * PANEL) += sum[j - g];
 }
 
-static void split_gates(const Sequence *s, int part, const Targets *t,
-                        const StepRow *row, idx rows, digit *to)
+static void split_gates(const Sequence *s, const Lot *lot, const Targets *t, idx first,
+                        idx rows, digit *to)
 {
-    const Plan *plan = &s->plan;
-    real *panel = (real *)own_memory(s);
-    for (idx p = t->p; p < t->p + t->panels; ++p)
-        for (int g = 0; g < t->columns; ++g) {
-            const int wanted = t->column && t->column[g].b != NONE;
-            real *bias = s->direction[part].gradient + bias_offset(plan, p) +
-                         (t->slot + g) * PANEL;
-            gather(row, rows, p, t->slot + g, panel, wanted ? bias : NULL);
-            NAME(split_panel)(panel, rows, NULL, to);
-            to += digits_panel(digits_depth(rows));
+    const idx size = digits_panel(digits_depth(rows));
+    for (idx p = t->p; p < t->p + t->panels; ++p, to += t->columns * size)
+        for (int g = 0; g < t->columns; g += MOST_LINES) {
+            const int last = t->columns < g + MOST_LINES ? t->columns : g + MOST_LINES;
+            split_columns(s, t, p, g, last, lot->row + first, rows,
+                          lot->gradient + bias_offset(&s->plan, p), to + g * size);
         }
 }
 
@@ -259,17 +273,16 @@ static void add_part(const DigitRows *seen, const Targets *t, idx place,
     NAME(digit_product)(&product);
 }
 
-static void add_targets(const Sequence *s, int part, const Targets *t, idx rows)
+static void add_targets(const Sequence *s, const Lot *lot, const Targets *t)
 {
-    const idx size = chunk_size(rows);
-    digit *gates = (digit *)own_memory(s) + panel_bytes(size);
-    for (idx chunk = 0; chunk * size < rows; ++chunk) {
-        const idx own = min_idx(size, rows - chunk * size);
-        split_gates(s, part, t, s->row_table + part * s->table_size + chunk * size, own,
-                    gates);
+    const idx size = chunk_size(lot->rows);
+    digit *gates = (digit *)own_memory(s) + table_bytes(size);
+    for (idx chunk = 0; chunk * size < lot->rows; ++chunk) {
+        const idx own = min_idx(size, lot->rows - chunk * size);
+        split_gates(s, lot, t, chunk * size, own, gates);
         const int with_x = t->column && t->column->w != NONE;
         for (int k = with_x ? X : t->from; k < t->until; k = max_idx(k + 1, t->from)) {
-            DigitRows seen = seen_rows(s, part, k, chunk, size);
+            DigitRows seen = seen_rows(s, lot, k, chunk, size);
             seen.depth = digits_depth(own);
             add_part(&seen, t,
                      k == X || !t->column ? 0 : place_in(&s->plan, t->column, k - ROWS),
@@ -282,10 +295,10 @@ static void add_targets(const Sequence *s, int part, const Targets *t, idx rows)
 static idx panels_at_once(const Sequence *s, idx panels, int columns)
 {
     const idx fit = MOST_TARGETS / columns;
-    return max_idx(1, min_idx(fit, s->parts * panels / (2 * s->threads)));
+    return max_idx(1, min_idx(fit, lot_count(s) * panels / (2 * s->threads)));
 }
 
-void NAME(split_gradient)(const Sequence *s, idx rows)
+void NAME(split_gradient)(const Sequence *s, Window window)
 {
     const Plan *plan = &s->plan;
     for (int i = 0; i <= plan->readings; ++i) {
@@ -297,11 +310,12 @@ void NAME(split_gradient)(const Sequence *s, idx rows)
         const idx at_once = panels_at_once(s, panels, columns);
         const idx each = (panels + at_once - 1) / at_once;
 #pragma omp for schedule(static) nowait
-        for (idx item = 0; item < s->parts * each; ++item) {
+        for (idx item = 0; item < lot_count(s) * each; ++item) {
+            const Lot lot = find_lot(s, (int)(item / each), window);
             const idx p = item % each * at_once;
             const Targets targets =
-                find_targets(s, (int)(item / each), i, p, min_idx(at_once, panels - p));
-            add_targets(s, (int)(item / each), &targets, rows);
+                find_targets(plan, &lot, i, p, min_idx(at_once, panels - p));
+            add_targets(s, &lot, &targets);
         }
     }
 #pragma omp barrier

@@ -63,17 +63,22 @@ ALWAYS_INLINE vec weigh(const real *panel, idx j, const real *by)
     return x;
 }
 
+static void find_scales(uvec most, vec *up, vec *down)
+{
+    for (int lane = 0; lane < LANES; ++lane) {
+        const Scale scale = scale_of(most[lane]);
+        (*up)[lane] = scale.up;
+        (*down)[lane] = scale.down;
+    }
+}
+
 WITH_BYTES ALWAYS_INLINE void split(const real *panel, idx k, const real *by, digit *to)
 {
     uvec most = {0};
     for (idx j = 0; j < k; ++j)
         most = larger(most, weigh(panel, j, by));
     vec up, down;
-    for (int lane = 0; lane < LANES; ++lane) {
-        const Scale scale = scale_of(most[lane]);
-        up[lane] = scale.up;
-        down[lane] = scale.down;
-    }
+    find_scales(most, &up, &down);
     const __m512i turn = _mm512_set1_epi8(-128), ones = _mm512_set1_epi8(1);
     __m512i sum[DIGITS_PLACES] = {_mm512_setzero_si512(), _mm512_setzero_si512(),
                                   _mm512_setzero_si512()};
@@ -107,6 +112,75 @@ WITH_BYTES void NAME(split_panel)(const real *panel, idx k, const real *by, digi
         split(panel, k, by, to);
     else
         split(panel, k, NULL, to);
+}
+
+/* --- lines of scattered rows: each lane of each has its own unit ------------------ */
+
+ALWAYS_INLINE vec line_of(const Lines *from, idx k, const int line, __mmask16 wanted)
+{
+    vec x = (vec)_mm512_maskz_loadu_ps(wanted, from->row[k] + line * PANEL);
+    if (from->by)
+        x *= (vec)_mm512_maskz_loadu_ps(wanted, from->by[k] + line * PANEL);
+    return x;
+}
+
+WITH_BYTES ALWAYS_INLINE void split_some(const Lines *from, const int lines, vec *sum,
+                                         digit *to)
+{
+    enum { AHEAD = 8 }; /* rows; no processor finds their pattern */
+    const __mmask16 last = (__mmask16)(0xffff >> (lines * PANEL - from->width));
+    const idx apart = digits_panel(digits_depth(from->rows));
+    uvec most[MOST_LINES];
+    vec all[MOST_LINES];
+    EACH (j, lines) {
+        most[j] = (uvec){0};
+        all[j] = splat(0);
+    }
+    for (idx k = 0; k < from->rows; ++k) {
+        const real *ahead = from->row[min_idx(k + AHEAD, from->rows - 1)];
+        EACH (j, lines) {
+            __builtin_prefetch(ahead + j * PANEL);
+            const vec x = line_of(from, k, j, j == lines - 1 ? last : 0xffff);
+            most[j] = larger(most[j], x);
+            all[j] += x;
+        }
+    }
+    vec up[MOST_LINES];
+    EACH (j, lines) {
+        find_scales(most[j], up + j, (vec *)(to + j * apart));
+        sum[j] = all[j];
+    }
+    const __m512i turn = _mm512_set1_epi8(-128);
+    const idx depth = digits_depth(from->rows) * DIGITS_DEPTH;
+    digit *block = to + DIGITS_HEAD;
+    for (idx first = 0; first < depth; first += 4)
+        EACH (j, lines) {
+            __m512i q[4];
+            EACH (i, 4)
+                q[i] = first + i < from->rows
+                           ? whole(line_of(from, first + i, j,
+                                           j == lines - 1 ? last : 0xffff),
+                                   up[j])
+                           : _mm512_set1_epi32(TOO_MUCH);
+            digit *line = block + j * apart + first / DIGITS_DEPTH * DIGITS_BLOCK +
+                          first % DIGITS_DEPTH * 16;
+            EACH (place, DIGITS_PLACES)
+                _mm512_store_si512(line + place * DIGITS_TILE,
+                                   _mm512_xor_si512(sort_bytes(q, place), turn));
+        }
+}
+
+WITH_BYTES void NAME(split_lines)(const Lines *from, vec *sum, digit *to)
+{
+    const idx lines = panels_of(from->width);
+    if (lines == 4)
+        split_some(from, 4, sum, to);
+    else if (lines == 3)
+        split_some(from, 3, sum, to);
+    else if (lines == 2)
+        split_some(from, 2, sum, to);
+    else
+        split_some(from, 1, sum, to);
 }
 
 /* --- rows ------------------------------------------------------------------------- */

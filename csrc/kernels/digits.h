@@ -97,6 +97,17 @@ ALWAYS_INLINE DigitProduct digits_for(const Product *p, const DigitRows *a,
 void NAME(split_panel)(const real *panel, idx k, const real *by, digit *to);
 void NAME(split_rows)(const Product *, const real *by, DigitRows *to);
 
+/* Rows that lie anywhere, some lines of each; numbers beyond `width` are none. */
+typedef struct {
+    const real *const *row, *const *by; /* what rows are multiplied by; NULL: nothing */
+    idx rows, width;
+} Lines;
+
+enum { MOST_LINES = 4 };
+
+/* The digits of their columns, of a panel for each line; and sums of the columns. */
+void NAME(split_lines)(const Lines *, vec *sum, digit *to);
+
 void NAME(digit_product)(const DigitProduct *);
 
 /* By a thread that has multiplied: its tiles are nobody's any more. */
@@ -104,8 +115,8 @@ void NAME(release_tiles)(void);
 
 /* digit_gradient.c: what the functions of gradient.c leave to it. */
 idx NAME(split_gradient_size)(const Sequence *);
-void NAME(split_seen)(const Sequence *, idx rows);
-void NAME(split_gradient)(const Sequence *, idx rows);
+void NAME(split_seen)(const Sequence *, Window);
+void NAME(split_gradient)(const Sequence *, Window);
 
 /* digit_weights.c: the weights of all parts, by the whole team, each of which then may
  * use them. */

@@ -1,7 +1,7 @@
 /* gradient.c - the weights' gradient as deep products over many samples at once.
  *
- *   d[W R] += da [x, s]'    summed over the rows of a window: t in order, and at each
- *   db     += da            t the samples in order, whatever slab computed them
+ *   d[W R] += da [x, s]'    summed over the rows of a lot in a window: t in order, at
+ *   db     += da            each t the samples in order, whatever slab computed them
  *
  * [x, s], s the row states and the late row, is packed in blocks of TILE_ROWS columns,
  * each part of it apart, a chunk of CHUNK rows at a time; da is gathered panel by
@@ -18,20 +18,20 @@ static idx blocks_in_row(const Plan *plan)
     return seen_part(plan, seen_count(plan), TILE_ROWS).first;
 }
 
-static idx part_size(const Sequence *s)
+static idx lot_size(const Sequence *s)
 {
-    return panels_of(window_rows(s) * blocks_in_row(&s->plan) * TILE_ROWS) * PANEL;
+    return panels_of(most_rows(s) * blocks_in_row(&s->plan) * TILE_ROWS) * PANEL;
 }
 
 idx NAME(packed_rows_size)(const Sequence *s)
 {
     return gradient_digits_pay(s) ? NAME(split_gradient_size)(s)
-                                  : s->parts * part_size(s);
+                                  : lot_count(s) * lot_size(s);
 }
 
-static real *packed_rows(const Sequence *s, int part, idx chunk)
+static real *packed_rows(const Sequence *s, const Lot *lot, idx chunk)
 {
-    return s->packed_rows + part * part_size(s) +
+    return s->packed_rows + lot->number * lot_size(s) +
            chunk * CHUNK * blocks_in_row(&s->plan) * TILE_ROWS;
 }
 
@@ -39,9 +39,24 @@ void NAME(clear_gradient)(const Sequence *s)
 {
     const idx size = NAME(packed_size)(&s->plan);
     for (int part = 0; part < s->parts; ++part) {
+        const Direction *d = s->direction + part;
+#pragma omp for schedule(static)
+        for (idx j = 0; j < size; ++j) {
+            d->gradient[j] = 0;
+            if (d->second)
+                d->second[j] = 0;
+        }
+    }
+}
+
+void NAME(add_lots)(const Sequence *s)
+{
+    const idx size = NAME(packed_size)(&s->plan);
+    for (int part = 0; s->lots > 1 && part < s->parts; ++part) {
+        const Direction *d = s->direction + part;
 #pragma omp for schedule(static)
         for (idx j = 0; j < size; ++j)
-            s->direction[part].gradient[j] = 0;
+            d->gradient[j] += d->second[j];
     }
 }
 
@@ -80,24 +95,27 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
 }
 
 /* Row by row: a row is read once, and its blocks are written side by side. */
-void NAME(pack_rows)(const Sequence *s, idx rows)
+void NAME(pack_rows)(const Sequence *s, Window window)
 {
     const Plan *plan = &s->plan;
     if (gradient_digits_pay(s)) {
-        NAME(split_seen)(s, rows);
+        NAME(split_seen)(s, window);
         return;
     }
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
         seen[k] = seen_part(plan, k, TILE_ROWS);
+    const idx most = rows_of_lot(s, 0, window);
 #pragma omp for schedule(static)
-    for (idx item = 0; item < s->parts * rows; ++item) {
-        const idx part = item / rows, k = item % rows, chunk = k / CHUNK;
-        const idx apart = min_idx(CHUNK, rows - chunk * CHUNK) * TILE_ROWS;
-        real *to = packed_rows(s, (int)part, chunk) + k % CHUNK * TILE_ROWS;
-        const StepRow *row = s->row_table + part * s->table_size + k;
+    for (idx item = 0; item < lot_count(s) * most; ++item) {
+        const Lot lot = find_lot(s, (int)(item / most), window);
+        const idx k = item % most, chunk = k / CHUNK;
+        if (k >= lot.rows)
+            continue;
+        const idx apart = min_idx(CHUNK, lot.rows - chunk * CHUNK) * TILE_ROWS;
+        real *to = packed_rows(s, &lot, chunk) + k % CHUNK * TILE_ROWS;
         for (int j = 0; j < seen_count(plan); ++j)
-            pack_part(seen + j, j == X, row, apart, to + seen[j].first * apart);
+            pack_part(seen + j, j == X, lot.row + k, apart, to + seen[j].first * apart);
     }
 }
 
@@ -159,21 +177,19 @@ static void add_product(const Plan *plan, const Group *group, int k, const real 
                         depth);
 }
 
-static void group_gradient(const Sequence *s, int part, idx rows, idx p,
-                           const Group *group)
+static void group_gradient(const Sequence *s, const Lot *lot, idx p, const Group *group)
 {
     const Plan *plan = &s->plan;
     const Column *column = plan->cell->column + group->first;
     const Reading *reading = group->reading;
-    real *gradient = s->direction[part].gradient;
-    real *weights = gradient + p * plan->block + reading->offset +
+    real *weights = lot->gradient + p * plan->block + reading->offset +
                     (group->first - reading->first) * reading->k * PANEL;
-    real *bias = gradient + bias_offset(plan, p) + group->first * PANEL;
+    real *bias = lot->gradient + bias_offset(plan, p) + group->first * PANEL;
     real da[OUTER_PANELS * CHUNK * PANEL] __attribute__((aligned(LINE)));
-    for (idx chunk = 0; chunk * CHUNK < rows; ++chunk) {
-        const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
-        const real *seen = packed_rows(s, part, chunk);
-        const StepRow *row = s->row_table + part * s->table_size + chunk * CHUNK;
+    for (idx chunk = 0; chunk * CHUNK < lot->rows; ++chunk) {
+        const idx depth = min_idx(CHUNK, lot->rows - chunk * CHUNK);
+        const real *seen = packed_rows(s, lot, chunk);
+        const StepRow *row = lot->row + chunk * CHUNK;
         for (int j = 0; j < group->count; ++j)
             gather(row, depth, p, group->first + j, da + j * CHUNK * PANEL,
                    column[j].b == NONE ? NULL : bias + j * PANEL);
@@ -186,42 +202,39 @@ static void group_gradient(const Sequence *s, int part, idx rows, idx p,
 }
 
 /* The same for the weights of the late row: late column g, or the projection. */
-static void late_gradient_of(const Sequence *s, int part, idx rows, idx p, int g)
+static void late_gradient_of(const Sequence *s, const Lot *lot, idx p, int g)
 {
     const Plan *plan = &s->plan;
     const int slot = plan->projected ? plan->d_slot : plan->late_first + g;
-    real *weights =
-        s->direction[part].gradient + late_offset(plan, p) + g * plan->units * PANEL;
+    real *weights = lot->gradient + late_offset(plan, p) + g * plan->units * PANEL;
     real da[CHUNK * PANEL] __attribute__((aligned(LINE)));
-    for (idx chunk = 0; chunk * CHUNK < rows; ++chunk) {
-        const idx depth = min_idx(CHUNK, rows - chunk * CHUNK);
-        gather(s->row_table + part * s->table_size + chunk * CHUNK, depth, p, slot, da,
-               NULL);
+    for (idx chunk = 0; chunk * CHUNK < lot->rows; ++chunk) {
+        const idx depth = min_idx(CHUNK, lot->rows - chunk * CHUNK);
+        gather(lot->row + chunk * CHUNK, depth, p, slot, da, NULL);
         const Seen seen = seen_part(plan, ROWS + plan->rows, TILE_ROWS);
-        NAME(outer_product)(packed_rows(s, part, chunk) +
-                                seen.first * depth * TILE_ROWS,
+        NAME(outer_product)(packed_rows(s, lot, chunk) + seen.first * depth * TILE_ROWS,
                             da, 0, weights, 0, 1, seen.width, depth);
     }
 }
 
-void NAME(weight_gradient)(const Sequence *s, idx rows)
+void NAME(weight_gradient)(const Sequence *s, Window window)
 {
     const Plan *plan = &s->plan;
     if (gradient_digits_pay(s)) {
-        NAME(split_gradient)(s, rows);
+        NAME(split_gradient)(s, window);
         return;
     }
     const idx groups = plan->panels * groups_of(plan);
     const idx each = groups + plan->late_panels * plan->late_count;
 #pragma omp for schedule(static)
-    for (idx item = 0; item < s->parts * each; ++item) {
-        const int part = (int)(item / each);
+    for (idx item = 0; item < lot_count(s) * each; ++item) {
+        const Lot lot = find_lot(s, (int)(item / each), window);
         const idx k = item % each, late = k - groups;
         if (late < 0) {
             const Group group = find_group(plan, (int)(k % groups_of(plan)));
-            group_gradient(s, part, rows, k / groups_of(plan), &group);
+            group_gradient(s, &lot, k / groups_of(plan), &group);
         } else
-            late_gradient_of(s, part, rows, late / plan->late_count,
+            late_gradient_of(s, &lot, late / plan->late_count,
                              (int)(late % plan->late_count));
     }
 }

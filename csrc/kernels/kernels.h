@@ -201,6 +201,7 @@ typedef struct {
     const real *d_after[MAX_STATES];
     real *d_before[MAX_STATES];
     real *gradient; /* packed */
+    real *second;   /* that of the second lot; NULL: there is none */
     real *dx;       /* (steps of all samples, inputs), NULL: not wanted */
     real *mask;     /* (samples, outputs) of recurrent dropout, NULL: none */
     Transposed transposed;
@@ -250,6 +251,7 @@ static inline void ask_after(Poll *poll, double work)
 typedef struct {
     Plan plan;
     int identity, truncated, threads, members;
+    int lots; /* backward: row j is in lot j % lots, see gradient.h */
     int digits, is_split; /* products are made of them, where they pay; given */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
@@ -260,6 +262,7 @@ typedef struct {
     const idx *length; /* (rows) */
     const idx *offset; /* (samples + 1) first step of a sample */
     const idx *total;  /* (steps + 1) rows active before a step, summed */
+    const idx *first_total; /* the same of the first lot; NULL: of one lot */
     const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
     Poll *poll;
     Barrier *barrier;     /* (slabs * parts) */
@@ -308,11 +311,17 @@ ALWAYS_INLINE idx window_steps(const Sequence *s)
     return s->rows ? (WINDOW_ROWS + s->rows - 1) / s->rows : 1;
 }
 
+/* The steps first <= t < last. */
+typedef struct {
+    idx first, last;
+} Window;
+
 /* Called by every thread of the team. */
 idx NAME(packed_rows_size)(const Sequence *);
 void NAME(clear_gradient)(const Sequence *);
-void NAME(pack_rows)(const Sequence *, idx rows);
-void NAME(weight_gradient)(const Sequence *, idx rows);
+void NAME(pack_rows)(const Sequence *, Window);
+void NAME(weight_gradient)(const Sequence *, Window);
+void NAME(add_lots)(const Sequence *); /* to the first of them */
 void NAME(add_input_gradients)(const Sequence *); /* dx of all parts to the first's */
 
 void NAME(adam)(const lstmc_solver *, void *weights, const void *gradient, void *m,

@@ -97,6 +97,53 @@ static void test_panels(void)
     }
 }
 
+/* Lines of scattered rows: the digits that their columns have as panels, and sums. */
+static void check_lines(idx rows, idx width)
+{
+    enum { APART = MOST_LINES * PANEL + 5 };
+    about("digits of %td rows of %td numbers, scattered", rows, width);
+    const idx depth = digits_depth(rows), size = digits_panel(depth);
+    real *a = memory(rows * APART * (idx)sizeof(real)), *mask = memory(rows * LINE * 4);
+    real *panel = memory(rows * LINE);
+    const real **at = memory(2 * rows * (idx)sizeof *at), **by = at + rows;
+    digit *lines = memory(MOST_LINES * size), *wanted = memory(size);
+    for (idx r = 0; r < rows; ++r) {
+        at[r] = a + (r * 7 % rows) * APART, by[r] = mask + r * MOST_LINES * PANEL;
+        for (idx j = 0; j < MOST_LINES * PANEL; ++j) {
+            ((real *)at[r])[j] = j < width ? (real)uniform() : NAN;
+            ((real *)by[r])[j] = j < width ? (real)(j % 3) : NAN;
+        }
+    }
+    const Lines from = {
+        .row = at, .by = rows % 2 ? by : NULL, .rows = rows, .width = width};
+    vec sum[MOST_LINES];
+    NAME(split_lines)(&from, sum, lines);
+    for (idx q = 0; q * PANEL < width; ++q) {
+        real total[LINE / sizeof(real)] = {0};
+        for (idx r = 0; r < rows; ++r)
+            for (idx n = 0; n < PANEL; ++n) {
+                const idx j = q * PANEL + n;
+                const real weight = from.by ? by[r][j] : 1;
+                panel[r * PANEL + n] = j < width ? at[r][j] * weight : 0;
+                total[n] += panel[r * PANEL + n];
+            }
+        NAME(split_panel)(panel, rows, NULL, wanted);
+        CHECK(memcmp(lines + q * size, wanted, LINE) == 0);
+        CHECK(memcmp(lines + q * size + DIGITS_HEAD, wanted + DIGITS_HEAD,
+                     (size_t)(depth * DIGITS_BLOCK)) == 0);
+        CHECK(memcmp(sum + q, total, LINE) == 0);
+    }
+    free(a), free(mask), free(panel), free(at), free(lines), free(wanted);
+}
+
+static void test_lines(void)
+{
+    static const idx rows[] = {1, 3, 64, 65, 130}; /* 7 divides none of them */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i)
+        for (idx width = 1; width <= MOST_LINES * PANEL; width += width % 16 ? 15 : 1)
+            check_lines(rows[i], width);
+}
+
 /* Rows of runs, and what lies between them is nobody's. */
 static void test_rows(void)
 {
@@ -294,6 +341,7 @@ void NAME(test_digits)(void)
         return;
     test_panels();
     test_rows();
+    test_lines();
     test_products();
     test_longest();
 }
