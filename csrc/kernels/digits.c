@@ -16,19 +16,14 @@
 #define LARGEST 8355710.0f
 #define SMALLEST 0x1p-100f
 
-/* What numbers are multiplied by, and 2^16 over it: of a product the sums hold 2^32. */
-typedef struct {
-    real up, down;
-} Scale;
-
-static Scale scale_of(uint32_t most)
+/* Of each lane's largest: what its numbers are multiplied by, and 2^16 over it: of a
+ * product the sums hold 2^32. A NaN or an infinity makes the lane NaN. */
+ALWAYS_INLINE void find_scales(uvec most, vec *up, vec *down)
 {
-    if (most >= 0x7f800000)
-        return (Scale){0, __builtin_nanf("")};
-    real largest;
-    memcpy(&largest, &most, sizeof largest);
-    const real up = LARGEST / (largest > SMALLEST ? largest : SMALLEST);
-    return (Scale){up, 0x1p16f / up};
+    const ivec finite = most < (uvec){0} + 0x7f800000;
+    const vec over = splat(LARGEST) / max_(splat(SMALLEST), (vec)most);
+    *up = choose(finite, over, splat(0));
+    *down = choose(finite, splat(0x1p16f) / over, splat(__builtin_nanf("")));
 }
 
 /* --- a panel of weights: each lane has its own unit ------------------------------- */
@@ -61,15 +56,6 @@ ALWAYS_INLINE vec weigh(const real *panel, idx j, const real *by)
     if (by)
         return x * splat(by[j]);
     return x;
-}
-
-static void find_scales(uvec most, vec *up, vec *down)
-{
-    for (int lane = 0; lane < LANES; ++lane) {
-        const Scale scale = scale_of(most[lane]);
-        (*up)[lane] = scale.up;
-        (*down)[lane] = scale.down;
-    }
 }
 
 WITH_BYTES ALWAYS_INLINE void split(const real *panel, idx k, const real *by, digit *to)
@@ -185,27 +171,24 @@ WITH_BYTES void NAME(split_lines)(const Lines *from, vec *sum, digit *to)
 
 /* --- rows ------------------------------------------------------------------------- */
 
-/* The digits at a place, of the numbers of two vectors. */
-WITH_BYTES ALWAYS_INLINE __m256i bytes_of(__m512i x, __m512i y, const int place)
+/* The digits at a place, of the numbers of four vectors. */
+WITH_BYTES ALWAYS_INLINE __m512i bytes_of(const __m512i q[4], const int place)
 {
-    int32_t from[8];
-    EACH (j, 8) {
-        const int first = 16 * j + DIGITS_PLACES - 1 - place;
+    int32_t from[16]; /* of two vectors, and the same of two */
+    EACH (j, 16) {
+        const int first = 16 * (j % 8) + DIGITS_PLACES - 1 - place;
         from[j] = (first + 12) << 24 | (first + 8) << 16 | (first + 4) << 8 | first;
     }
-    const __m512i wanted =
-        _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)from));
-    return _mm512_castsi512_si256(_mm512_permutex2var_epi8(x, wanted, y));
+    const __m512i wanted = _mm512_loadu_si512(from);
+    return _mm512_mask_blend_epi64(0xf0, _mm512_permutex2var_epi8(q[0], wanted, q[1]),
+                                   _mm512_permutex2var_epi8(q[2], wanted, q[3]));
 }
 
 WITH_BYTES ALWAYS_INLINE void store_row(const __m512i q[4], __m512i turn, digit *to)
 {
-    EACH (place, DIGITS_PLACES) {
-        const __m512i line =
-            _mm512_inserti64x4(_mm512_castsi256_si512(bytes_of(q[0], q[1], place)),
-                               bytes_of(q[2], q[3], place), 1);
-        _mm512_store_si512(to + place * DIGITS_DEPTH, _mm512_xor_si512(line, turn));
-    }
+    EACH (place, DIGITS_PLACES)
+        _mm512_store_si512(to + place * DIGITS_DEPTH,
+                           _mm512_xor_si512(bytes_of(q, place), turn));
 }
 
 /* The vectors of a row, one after the other, weighed; the last may be short. */
@@ -244,37 +227,81 @@ ALWAYS_INLINE vec next_vector(Walk *w, const int weighing)
     return x * *(const vec *)(w->by - PANEL);
 }
 
-WITH_BYTES ALWAYS_INLINE void split_row(const Walk start, const int weighing,
-                                        __m512i turn, const DigitRows *to, idx r)
+ALWAYS_INLINE void next_four(Walk *w, const int weighing, vec x[4])
+{
+    if (w->left < 4 || (w->left == 4 && w->last != 0xffff)) {
+        EACH (i, 4)
+            x[i] = next_vector(w, weighing);
+        return;
+    }
+    EACH (i, 4) {
+        x[i] = *(const loose *)(w->at + i * PANEL);
+        if (weighing)
+            x[i] *= *(const vec *)(w->by + i * PANEL);
+    }
+    w->left -= 4;
+    w->more -= 4;
+    w->at += 3 * PANEL + (w->left > 0 ? PANEL : w->skip);
+    w->left = w->left > 0 ? w->left : w->run;
+    if (weighing)
+        w->by += 4 * PANEL;
+}
+
+ALWAYS_INLINE uint32_t largest_of(Walk walk, const int weighing, idx depth)
 {
     uvec most = {0};
-    for (Walk walk = start; walk.more > 0;)
-        most = larger(most, next_vector(&walk, weighing));
-    const Scale scale = scale_of(_mm512_reduce_max_epu32((__m512i)most));
-    to->scale[r] = scale.down;
-    Walk walk = start;
-    for (idx k = 0; k < to->depth; ++k) {
-        __m512i q[4];
+    for (idx k = 0; k < depth; ++k) {
+        vec x[4];
+        next_four(&walk, weighing, x);
         EACH (i, 4)
-            q[i] = whole(next_vector(&walk, weighing), splat(scale.up));
+            most = larger(most, x[i]);
+    }
+    return _mm512_reduce_max_epu32((__m512i)most);
+}
+
+WITH_BYTES ALWAYS_INLINE void split_row(Walk walk, const int weighing, real up,
+                                        __m512i turn, const DigitRows *to, idx r)
+{
+    for (idx k = 0; k < to->depth; ++k) {
+        vec x[4];
+        __m512i q[4];
+        next_four(&walk, weighing, x);
+        EACH (i, 4)
+            q[i] = whole(x[i], splat(up));
         store_row(q, turn, to->digits + k * to->skip + r * DIGITS_ROW);
+    }
+}
+
+/* A panel of rows at a time: their largest numbers wait for nothing, and one division
+ * serves all. */
+WITH_BYTES ALWAYS_INLINE void split_all(const Product *p, const real *by,
+                                        const int weighing, const DigitRows *to)
+{
+    const __m512i turn = _mm512_set1_epi8(to->raised ? 0 : -128);
+    for (idx first = 0; first < p->rows; first += PANEL) {
+        const idx last = min_idx(p->rows, first + PANEL);
+        uint32_t most[LINE / sizeof(real)] __attribute__((aligned(LINE))) = {0};
+        real up[LINE / sizeof(real)] __attribute__((aligned(LINE)));
+        for (idx r = first; r < last; ++r)
+            most[r - first] =
+                largest_of(walk_row(p, p->a + r * p->a_row, by), weighing, to->depth);
+        find_scales(*(const uvec *)most, (vec *)up, (vec *)(to->scale + first));
+        for (idx r = first; r < last; ++r)
+            split_row(walk_row(p, p->a + r * p->a_row, by), weighing, up[r - first],
+                      turn, to, r);
     }
 }
 
 WITH_BYTES void NAME(split_rows)(const Product *p, const real *by, DigitRows *to)
 {
-    const __m512i turn = _mm512_set1_epi8(p->rows == 1 ? 0 : -128);
     to->raised = p->rows == 1;
     to->rows = p->rows;
     to->skip = p->rows * DIGITS_ROW;
     to->depth = digits_depth(panels_of(p->run) * p->runs * PANEL);
-    for (idx r = 0; r < p->rows; ++r) {
-        const Walk walk = walk_row(p, p->a + r * p->a_row, by);
-        if (by)
-            split_row(walk, 1, turn, to, r);
-        else
-            split_row(walk, 0, turn, to, r);
-    }
+    if (by)
+        split_all(p, by, 1, to);
+    else
+        split_all(p, NULL, 0, to);
 }
 
 #endif
