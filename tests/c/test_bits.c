@@ -11,6 +11,9 @@
  * units of few rows, which they share out, too. */
 static const Shape large = {
     .inputs = 6, .units = 35, .samples = 37, .longest = 12, .ragged = 1};
+/* Two lots of rows, in more than one window of steps. */
+static const Shape tall = {
+    .inputs = 6, .units = 70, .samples = 67, .longest = 40, .ragged = 1};
 static const Shape wide = {
     .inputs = 5, .units = 520, .samples = 3, .longest = 3, .ragged = 1};
 static const Shape small = {
@@ -161,6 +164,7 @@ void test_bits(void)
     each_option(small, check_noise);
     each_option(large, check_noise);
     each_option(large, check_threads);
+    each_option(tall, check_threads);
     each_option(wide, check_threads);
     each_option(small, check_company);
     each_option_of(LSTMC_FLOAT32, large, check_callers);

@@ -269,8 +269,8 @@ static double kept(const Sample *s, idx q, idx r, idx n, double *size)
             fabs((double)whole_of(a, DIGITS_DEPTH) * (double)whole_of(b, DIGITS_TILE));
         for (int i = 0; i < DIGITS_PLACES; ++i)
             for (int j = 0; i + j < DIGITS_PLACES; ++j)
-                sum += (int64_t)a[i * DIGITS_DEPTH] * b[j * DIGITS_TILE]
-                       << (8 * (2 - i - j));
+                sum += (int64_t)a[i * DIGITS_DEPTH] * b[j * DIGITS_TILE] *
+                       (1 << (8 * (2 - i - j)));
     }
     const double scale = (double)s->rows.scale[r] * (double)((const real *)panel)[n];
     *size = ldexp(all, -32) * scale;
