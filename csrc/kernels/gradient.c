@@ -35,17 +35,20 @@ static real *packed_rows(const Sequence *s, const Lot *lot, idx chunk)
            chunk * CHUNK * blocks_in_row(&s->plan) * TILE_ROWS;
 }
 
+static void clear(real *gradient, idx size)
+{
+#pragma omp for schedule(static)
+    for (idx j = 0; j < size; ++j)
+        gradient[j] = 0;
+}
+
 void NAME(clear_gradient)(const Sequence *s)
 {
     const idx size = NAME(packed_size)(&s->plan);
     for (int part = 0; part < s->parts; ++part) {
-        const Direction *d = s->direction + part;
-#pragma omp for schedule(static)
-        for (idx j = 0; j < size; ++j) {
-            d->gradient[j] = 0;
-            if (d->second)
-                d->second[j] = 0;
-        }
+        clear(s->direction[part].gradient, size);
+        if (s->lots > 1)
+            clear(s->direction[part].second, size);
     }
 }
 

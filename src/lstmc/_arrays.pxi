@@ -35,17 +35,19 @@ cdef struct Found:
     char *at
     char code
     int axes
-    Py_ssize_t size[3]
+    Py_ssize_t elements
+    Py_ssize_t size[3]  # of the first three axes
 
 
 cdef Found look_at(array, bint writable) except *:
-    """A C-contiguous array of at most three axes; the caller keeps it alive."""
+    """What a C-contiguous array is; the caller keeps it alive."""
     cdef Py_buffer view
     cdef Found found
     cdef int axis
     PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
                        | (PyBUF_WRITABLE if writable else 0))
     found.at, found.code, found.axes = <char *>view.buf, view.format[0], view.ndim
+    found.elements = view.len // view.itemsize
     for axis in range(min(found.axes, 3)):
         found.size[axis] = view.shape[axis]
     PyBuffer_Release(&view)
@@ -57,6 +59,14 @@ cdef Found reals_of(array, str what, int axes, bint writable) except *:
     cdef Found found = look_at(array, writable)
     if found.axes != axes or (found.code != c"f" and found.code != c"d"):
         expect(False, what, (chr(found.code), found.axes), ("f or d", axes))
+    return found
+
+
+cdef Found indices_of(array, str what) except *:
+    """A row of indices."""
+    cdef Found found = look_at(array, False)
+    if found.axes != 1 or found.code != INDEX:
+        expect(False, what, (chr(found.code), found.axes), (chr(INDEX), 1))
     return found
 
 
@@ -78,13 +88,7 @@ cdef char *start_of(array, str what, Wanted wanted) except NULL:
 
 cdef void *address(array, char code, Py_ssize_t size, bint writable) except NULL:
     """Where the `size` elements of a C-contiguous array start."""
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
-                       | (PyBUF_WRITABLE if writable else 0))
-    cdef void *start = view.buf
-    cdef Py_ssize_t got = view.len // view.itemsize
-    cdef char kind = view.format[0]
-    PyBuffer_Release(&view)
-    if kind != code or got != size:  # what to say takes longer than to look
-        expect(False, "array", (chr(kind), got), (chr(code), size))
-    return start
+    cdef Found found = look_at(array, writable)
+    if found.code != code or found.elements != size:
+        expect(False, "array", (chr(found.code), found.elements), (chr(code), size))
+    return found.at

@@ -4,11 +4,11 @@
 def take_offsets(offsets, chosen, new):
     """Fill the offsets of the chosen sequences, negative numbers from the end; returns
     their last."""
-    cdef Found old = look_at(offsets, False), index = look_at(chosen, False)
+    cdef Found old = indices_of(offsets, "offsets")
+    cdef Found index = indices_of(chosen, "chosen")
     cdef Py_ssize_t k, at, n = old.size[0] - 1, count = index.size[0], total = 0
     cdef Py_ssize_t *start = <Py_ssize_t *>old.at
-    cdef Py_ssize_t *wanted = <Py_ssize_t *>start_of(
-        chosen, "chosen", Wanted(INDEX, False, 1, [count, 0, 0]))
+    cdef Py_ssize_t *wanted = <Py_ssize_t *>index.at
     cdef Py_ssize_t *to = <Py_ssize_t *>start_of(
         new, "new", Wanted(INDEX, True, 1, [count + 1, 0, 0]))
     to[0] = 0
@@ -25,7 +25,8 @@ def take_offsets(offsets, chosen, new):
 def take_rows(rows, offsets, chosen, new, out):
     """Copy the rows of the chosen sequences, of offsets that `take_offsets` filled."""
     cdef Found given = reals_of(rows, "rows", 2, False)
-    cdef Found old = look_at(offsets, False), index = look_at(chosen, False)
+    cdef Found old = indices_of(offsets, "offsets")
+    cdef Found index = indices_of(chosen, "chosen")
     cdef Py_ssize_t k, at, n = old.size[0] - 1, count = index.size[0]
     cdef Py_ssize_t size = given.size[1] * (4 if given.code == c"f" else 8)
     cdef Py_ssize_t *start = <Py_ssize_t *>old.at

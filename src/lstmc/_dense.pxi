@@ -75,8 +75,7 @@ def dense_backward(x, weight, dy, dx, dweight, dbias, int threads=0):
     """The way back of `dense`; dx, dweight and dbias may be None, else overwritten."""
     cdef lstmc_dense_call call
     cdef Found given = reals_of(x, "x", 2, False)
-    cdef Found w = reals_of(weight, "weight", 2, False)
-    cdef Py_ssize_t rows = given.size[0], m = given.size[1], n = w.size[0]
+    cdef Py_ssize_t rows = given.size[0], m = given.size[1], n = len(weight)
     cdef int status
     memset(&call, 0, sizeof(call))
     call.dtype = type_of(given)
@@ -97,10 +96,10 @@ def dense_backward(x, weight, dy, dx, dweight, dbias, int threads=0):
 
 cdef Found fill_dense(lstmc_dense_call *call, x, bias, out, int threads) except *:
     """What the calls of forward have in common; returns what x is."""
-    cdef Found given = reals_of(x, "x", 2, False), b = reals_of(bias, "bias", 1, False)
+    cdef Found given = reals_of(x, "x", 2, False)
     memset(call, 0, sizeof(call[0]))
     call.dtype, call.threads = type_of(given), threads
-    call.rows, call.inputs, call.outputs = given.size[0], given.size[1], b.size[0]
+    call.rows, call.inputs, call.outputs = given.size[0], given.size[1], len(bias)
     call.x = given.at
     call.b = start_of(bias, "bias", like(given, False, call.outputs))
     call.y = start_of(out, "out", like(given, True, call.rows, call.outputs))
