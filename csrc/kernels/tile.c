@@ -353,6 +353,13 @@ static void outer_wide(const Tile *t, idx rows)
     }
 }
 
+/* What the next tile goes on with, since sums of weights come from far. */
+static void fetch_rows(const real *c, idx rows)
+{
+    for (idx r = 0; r < min_idx(rows, TILE_ROWS); ++r)
+        __builtin_prefetch(c + r * PANEL, 1, 3);
+}
+
 /* Block by block, since the rows of A are many and the panels few. */
 void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
                          idx c_panel, idx panels, idx rows, idx depth)
@@ -369,6 +376,7 @@ void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
             for (idx j = 0; j < beside; ++j) {
                 t.b[j] = b + (q + j) * b_panel;
                 t.start[j] = t.c[j] = c + (q + j) * c_panel;
+                fetch_rows(t.c[j] + TILE_ROWS * PANEL, left - TILE_ROWS);
             }
             (beside == 1 ? outer : outer_wide)(&t, min_idx(TILE_ROWS, left));
         }
