@@ -58,11 +58,17 @@ static void add_panel(const real *from, idx width, real *to)
             to[j] += from[j];
 }
 
+/* From the output of a row to that of the step before. */
+static idx step_before(const Job *job)
+{
+    return (job->side ? 1 : -1) * job->s->parts * job->s->plan.outputs;
+}
+
 static void add_output_gradient(const Job *job, idx t, idx active, idx p)
 {
     const Sequence *s = job->s;
     const idx width = min_idx(PANEL, s->plan.outputs - p * PANEL);
-    const idx before = t == 0 ? 0 : (job->side ? 1 : -1) * s->parts * s->plan.outputs;
+    const idx before = t == 0 ? 0 : step_before(job);
     real *dh = job->state[0] + p * job->rows * PANEL;
     for (idx r = 0; s->dy && r < active; ++r) {
         const real *dy = s->dy + job->at[r] + p * PANEL;
@@ -142,12 +148,47 @@ static void run_stages(Job *job, idx t, idx active, real *tape)
     run_cell(job, job->first, job->last - job->first, active, tape, 0);
 }
 
+/* What P' of a step reads, and then the weights' gradient: of each own panel, row by
+ * row, the tape, dy, h before and x. */
+typedef struct {
+    const Job *job;
+    const real *tape;
+    idx t, active;
+} Coming;
+
+static void fetch_step(const void *of, idx first, idx last)
+{
+    const Coming *coming = of;
+    const Job *job = coming->job;
+    const Sequence *s = job->s;
+    const idx line = s->plan.slots * PANEL, inputs = s->plan.inputs;
+    const idx before = coming->t == 0 ? 0 : step_before(job);
+    idx p = job->first + first / coming->active, r = first % coming->active;
+    for (idx k = first; k < last; ++k) {
+        const real *tape = coming->tape + (p * coming->active + r) * line;
+        for (idx j = 0; j < line; j += PANEL)
+            __builtin_prefetch(tape + j);
+        const idx at = job->at[r] + p * PANEL;
+        if (s->dy)
+            __builtin_prefetch(s->dy + at);
+        __builtin_prefetch(s->y + at + before);
+        if (p * PANEL < inputs)
+            __builtin_prefetch(s->x + step_of(job, r, coming->t) * inputs + p * PANEL);
+        if (++r == coming->active)
+            r = 0, ++p;
+    }
+}
+
 static void run_step(Job *job, idx t, idx active, idx after, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    NAME(pull_rows)(job, tape + plan->panels * active * plan->slots * PANEL, after);
+    const Coming coming = {.job = job, .tape = tape, .t = t, .active = active};
+    const Soon soon = {
+        .fetch = fetch_step, .of = &coming, .last = (job->last - job->first) * active};
     note_time(job, t, active);
     note_outputs(job, t, active);
+    NAME(pull_rows)(job, tape + plan->panels * active * plan->slots * PANEL, after,
+                    job->s->is_far ? &soon : NULL);
     const idx at_once = plan->cell->whole ? plan->panels : 1;
     if (plan->late_panels > 0)
         run_stages(job, t, active, tape);
@@ -232,11 +273,13 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         if (job.d->dx && job.rows > 1)
             NAME(pull_input)(&job, t, 1, active, tape);
         note_rows(&job, t, active, tape, (Window){first, last});
+        if (!gradient_digits_pay(s))
+            NAME(pack_rows)(&job, t, active, (Window){first, last});
     }
     if (job.d->dx && job.rows == 1)
         NAME(pull_inputs)(&job, first, min_idx(last, length_of(&job, 0)), tape);
     if (first == start)
-        NAME(pull_rows)(&job, tape, active);
+        NAME(pull_rows)(&job, tape, active, NULL);
     if (first == 0)
         store_before(&job);
 }
@@ -284,7 +327,8 @@ static void run_member(const void *data)
 #pragma omp barrier
         if (is_stopped(s)) /* nobody is told before the next jobs */
             break;
-        NAME(pack_rows)(s, (Window){first, last});
+        if (gradient_digits_pay(s))
+            NAME(split_seen)(s, (Window){first, last});
         NAME(weight_gradient)(s, (Window){first, last});
         more = first > 0;
     }

@@ -168,6 +168,18 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     }
 }
 
+/* Bytes of a tape that no cache holds until backward, and rows of a slab whose products
+ * take long enough to fetch some of it. */
+#define FAR_TAPE (16 << 20)
+#define FAR_ROWS 8
+
+static int is_far(const Sequence *s, const lstmc_call *call)
+{
+    const idx lines = s->parts * s->plan.panels * s->plan.slots;
+    const idx steps = call->offsets[s->rows] - call->offsets[0];
+    return s->rows >= s->slabs * FAR_ROWS && steps * lines > FAR_TAPE / LINE;
+}
+
 /* The arrays of a call; their place in the workspace when there is one. */
 static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int backward,
                         Arena *arena)
@@ -189,6 +201,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.segment =
         training && call->checkpoint ? NAME(segment_steps)(&s) : max_idx(1, longest);
     const int again = s.segment < longest;
+    s.is_far = backward && is_far(&s, call);
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));

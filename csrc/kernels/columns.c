@@ -105,11 +105,16 @@ static void multiply(const Job *job, idx p, const Reading *reading, Product *pro
     NAME(product)(product);
 }
 
-/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on. */
-void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a)
+/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on; products of
+ * digits are short, so that all of what is wanted soon is fetched before them. */
+void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a,
+                        const Soon *soon)
 {
     const Plan *plan = &job->s->plan;
     const real *biases = job->d->weights + bias_offset(plan, 0);
+    const int by_digits = AMX && job->s->digits;
+    if (by_digits && soon)
+        soon->fetch(soon->of, soon->first, soon->last);
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
         Product product = {
@@ -130,10 +135,11 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
             .c_panel = PANEL,
             .c_group = rows * plan->slots * PANEL,
             .c_row = plan->slots * PANEL,
+            .soon = i == 0 && !by_digits ? soon : NULL,
         };
         if (job->ahead > 0 && reading->k0 == 0)
             NAME(go_on_from_ahead)(job, p, reading, t, &product);
-        if (AMX && job->s->digits)
+        if (by_digits)
             multiply(job, p, reading, &product);
         else
             NAME(product)(&product);

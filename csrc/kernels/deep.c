@@ -67,7 +67,7 @@ void NAME(deep_product)(const Deep *d)
             beside /= 2;
         own.b = d->b + p * d->b_panel;
         own.c = d->c + p * d->c_panel;
-        /* Blocks of nearly the same height, as in tile.c. */
+        /* Blocks of nearly the same height, as in product.c. */
         const idx most = beside == 1 ? HEIGHT(1) : beside == 2 ? HEIGHT(2) : HEIGHT(4);
         const idx blocks = (d->rows + most - 1) / most;
         for (idx block = 0; block < blocks; ++block) {

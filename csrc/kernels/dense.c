@@ -99,8 +99,8 @@ static void pack_rows(const real *dy, idx rows, idx outputs, real *packed)
 #pragma omp for schedule(static)
     for (idx r = 0; r < rows; ++r) {
         const idx chunk = r / CHUNK, depth = min_idx(CHUNK, rows - chunk * CHUNK);
-        real *to = packed + chunk * CHUNK * blocks * TILE_ROWS + r % CHUNK * TILE_ROWS;
-        for (idx block = 0; block < blocks; ++block, to += depth * TILE_ROWS)
+        real *to = packed + chunk * blocks * outer_block(CHUNK) + r % CHUNK * TILE_ROWS;
+        for (idx block = 0; block < blocks; ++block, to += outer_block(depth))
             memcpy(to, dy + r * outputs + block * TILE_ROWS,
                    (size_t)min_idx(TILE_ROWS, outputs - block * TILE_ROWS) *
                        sizeof(real));
@@ -118,9 +118,16 @@ static void add_share(const real *packed, const real *x, idx rows,
         const idx depth = min_idx(CHUNK, rows - start);
         pack_panel(x + start * size->inputs + p * PANEL, size->inputs, 1, depth,
                    min_idx(PANEL, size->inputs - p * PANEL), panel);
-        NAME(outer_product)(packed + start * blocks * TILE_ROWS + first * depth, panel,
-                            0, dw + (p * size->outputs + first) * PANEL, 0, 1, outputs,
-                            depth);
+        const idx apart = outer_block(depth);
+        NAME(outer_product)(&(Outer){.a = packed +
+                                          start / CHUNK * blocks * outer_block(CHUNK) +
+                                          first / TILE_ROWS * apart,
+                                     .a_block = apart,
+                                     .b = panel,
+                                     .depth = depth,
+                                     .rows = outputs,
+                                     .panels = 1,
+                                     .c = dw + (p * size->outputs + first) * PANEL});
     }
 }
 
@@ -176,10 +183,9 @@ static Room lay_out(const DenseJob *job, Arena *arena)
         room.packed = take(arena, packed_size(n, m), sizeof(real));
     if (job->dw) {
         room.sums = take(arena, packed_size(n, m), sizeof(real));
-        room.rows = take(arena,
-                         min_idx(WINDOW_ROWS, job->size.rows) * parts_of(n, TILE_ROWS) *
-                             TILE_ROWS,
-                         sizeof(real));
+        const idx most = min_idx(WINDOW_ROWS, job->size.rows);
+        room.rows =
+            take(arena, outer_chunks(parts_of(n, TILE_ROWS), most), sizeof(real));
     }
     return room;
 }

@@ -147,10 +147,20 @@ void NAME(fill_step)(Step *step, const Job *job, idx p, idx panels, idx active, 
 }
 
 /* Where h of some panels will go: no processor finds the pattern of the rows of y. */
-static void fetch_output(const Job *job, idx first, idx last, idx active)
+typedef struct {
+    const Job *job;
+    idx first, last; /* panels */
+} Outputs;
+
+/* Rows of which all are fetched at once: their product takes no time for more. */
+#define MOST_AT_ONCE 8
+
+static void fetch_outputs(const void *of, idx first, idx last)
 {
-    for (idx r = 0; job->y && r < active; ++r)
-        for (idx p = first; p < last; ++p)
+    const Outputs *outputs = of;
+    const Job *job = outputs->job;
+    for (idx r = first; r < last; ++r)
+        for (idx p = outputs->first; p < outputs->last; ++p)
             __builtin_prefetch(job->y + job->at[r] + p * PANEL, 1, 3);
 }
 
@@ -183,9 +193,13 @@ void NAME(run_step)(Job *job, idx t, idx active, real *tape)
         const idx panels = min_idx(at_once, job->last - job->first - done);
         const idx p = job->odd ? job->last - done - panels : job->first + done;
         real *a = tape ? tape + p * a_panel : job->block;
-        if (!more)
-            fetch_output(job, p, p + panels, active);
-        NAME(fill_columns)(job, p, panels, t, active, a);
+        const Outputs outputs = {.job = job, .first = p, .last = p + panels};
+        const Soon soon = {.fetch = fetch_outputs, .of = &outputs, .last = active};
+        const int is_there = job->y && !more;
+        if (is_there && active < MOST_AT_ONCE)
+            fetch_outputs(&outputs, 0, active);
+        NAME(fill_columns)(job, p, panels, t, active, a,
+                           is_there && active >= MOST_AT_ONCE ? &soon : NULL);
         Step step;
         NAME(fill_step)(&step, job, p, panels, active, a);
         plan->cell->forward(&step);

@@ -9,9 +9,7 @@
  * All functions are called by the whole team. */
 #include "gradient.h"
 
-#include <string.h>
-
-#include "digits.h"
+#include "job.h"
 
 static idx blocks_in_row(const Plan *plan)
 {
@@ -20,7 +18,7 @@ static idx blocks_in_row(const Plan *plan)
 
 static idx lot_size(const Sequence *s)
 {
-    return panels_of(most_rows(s) * blocks_in_row(&s->plan) * TILE_ROWS) * PANEL;
+    return outer_chunks(blocks_in_row(&s->plan), most_rows(s));
 }
 
 idx NAME(packed_rows_size)(const Sequence *s)
@@ -32,7 +30,7 @@ idx NAME(packed_rows_size)(const Sequence *s)
 static real *packed_rows(const Sequence *s, const Lot *lot, idx chunk)
 {
     return s->packed_rows + lot->number * lot_size(s) +
-           chunk * CHUNK * blocks_in_row(&s->plan) * TILE_ROWS;
+           chunk * blocks_in_row(&s->plan) * outer_block(CHUNK);
 }
 
 static void clear(real *gradient, idx size)
@@ -97,28 +95,30 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
     }
 }
 
-/* Row by row: a row is read once, and its blocks are written side by side. */
-void NAME(pack_rows)(const Sequence *s, Window window)
+/* The own rows of a step of a job, which its table has, while they lie near: a row is
+ * read once, and its blocks are written side by side. */
+void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
 {
+    const Sequence *s = job->s;
     const Plan *plan = &s->plan;
-    if (gradient_digits_pay(s)) {
-        NAME(split_seen)(s, window);
-        return;
-    }
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
         seen[k] = seen_part(plan, k, TILE_ROWS);
-    const idx most = rows_of_lot(s, 0, window);
-#pragma omp for schedule(static)
-    for (idx item = 0; item < lot_count(s) * most; ++item) {
-        const Lot lot = find_lot(s, (int)(item / most), window);
-        const idx k = item % most, chunk = k / CHUNK;
-        if (k >= lot.rows)
-            continue;
-        const idx apart = min_idx(CHUNK, lot.rows - chunk * CHUNK) * TILE_ROWS;
-        real *to = packed_rows(s, &lot, chunk) + k % CHUNK * TILE_ROWS;
+    Lot lots[2];
+    idx before[2];
+    for (int k = 0; k < s->lots; ++k) {
+        lots[k] = find_lot(s, k * s->parts + job->part, window);
+        before[k] = lot_total(s, k, t) - lot_total(s, k, window.first);
+    }
+    EACH_OWN_ROW (job, r, active) {
+        const Lot *lot = lots + row_of(job, r) % s->lots;
+        const idx k = before[row_of(job, r) % s->lots] + row_of(job, r) / s->lots;
+        const idx chunk = k / CHUNK;
+        const idx apart = outer_block(min_idx(CHUNK, lot->rows - chunk * CHUNK));
+        real *to = packed_rows(s, lot, chunk) + k % CHUNK * TILE_ROWS;
         for (int j = 0; j < seen_count(plan); ++j)
-            pack_part(seen + j, j == X, lot.row + k, apart, to + seen[j].first * apart);
+            pack_part(seen + j, j == X, lot->row + k, apart,
+                      to + seen[j].first * apart);
     }
 }
 
@@ -172,17 +172,58 @@ static Group find_group(const Plan *plan, int k)
 
 /* The weights of a group of columns that see part k, from `weights` on. */
 static void add_product(const Plan *plan, const Group *group, int k, const real *rows,
-                        const real *da, real *weights, idx depth)
+                        const real *da, real *weights, idx depth, const Soon *soon)
 {
     const Seen seen = seen_part(plan, k, TILE_ROWS);
-    NAME(outer_product)(rows + seen.first * depth * TILE_ROWS, da, CHUNK * PANEL,
-                        weights, group->reading->k * PANEL, group->count, seen.width,
-                        depth);
+    const idx apart = outer_block(depth);
+    NAME(outer_product)(&(Outer){.a = rows + seen.first * apart,
+                                 .a_block = apart,
+                                 .b = da,
+                                 .b_panel = CHUNK * PANEL,
+                                 .depth = depth,
+                                 .rows = seen.width,
+                                 .panels = group->count,
+                                 .c = weights,
+                                 .c_panel = group->reading->k * PANEL,
+                                 .soon = soon});
 }
 
-static void group_gradient(const Sequence *s, const Lot *lot, idx p, const Group *group)
+/* Some columns of a panel of units. */
+typedef struct {
+    idx p;
+    Group group;
+} Item;
+
+static Item find_item(const Plan *plan, idx k)
+{
+    const int groups = groups_of(plan);
+    return (Item){.p = k / groups, .group = find_group(plan, (int)(k % groups))};
+}
+
+/* What is gathered next: of these rows, for an item. */
+typedef struct {
+    const StepRow *row;
+    const Item *item;
+} Gathered;
+
+static void fetch_gathered(const void *of, idx first, idx last)
+{
+    const Gathered *next = of;
+    const Group *group = &next->item->group;
+    for (const StepRow *row = next->row + first; row < next->row + last; ++row) {
+        const real *da = row->da + next->item->p * row->da_panel + group->first * PANEL;
+        for (int j = 0; j < group->count; ++j)
+            __builtin_prefetch(da + j * PANEL);
+    }
+}
+
+/* Of an item, before another. */
+static void group_gradient(const Sequence *s, const Lot *lot, const Item *item,
+                           const Item *after)
 {
     const Plan *plan = &s->plan;
+    const Group *group = &item->group;
+    const idx p = item->p;
     const Column *column = plan->cell->column + group->first;
     const Reading *reading = group->reading;
     real *weights = lot->gradient + p * plan->block + reading->offset +
@@ -196,11 +237,18 @@ static void group_gradient(const Sequence *s, const Lot *lot, idx p, const Group
         for (int j = 0; j < group->count; ++j)
             gather(row, depth, p, group->first + j, da + j * CHUNK * PANEL,
                    column[j].b == NONE ? NULL : bias + j * PANEL);
+        const idx left = lot->rows - chunk * CHUNK - depth;
+        const Gathered next =
+            left > 0 ? (Gathered){row + depth, item} : (Gathered){lot->row, after};
+        const Soon soon = {.fetch = fetch_gathered,
+                           .of = &next,
+                           .last = min_idx(CHUNK, left > 0 ? left : lot->rows)};
         if (column->w != NONE)
-            add_product(plan, group, X, seen, da, weights, depth);
+            add_product(plan, group, X, seen, da, weights, depth, NULL);
         for (int k = column->from; k < column->from + reads_of(column); ++k)
             add_product(plan, group, ROWS + k, seen, da,
-                        weights + place_in(plan, column, k) * PANEL, depth);
+                        weights + place_in(plan, column, k) * PANEL, depth,
+                        s->is_far && k == column->from ? &soon : NULL);
     }
 }
 
@@ -215,8 +263,15 @@ static void late_gradient_of(const Sequence *s, const Lot *lot, idx p, int g)
         const idx depth = min_idx(CHUNK, lot->rows - chunk * CHUNK);
         gather(lot->row + chunk * CHUNK, depth, p, slot, da, NULL);
         const Seen seen = seen_part(plan, ROWS + plan->rows, TILE_ROWS);
-        NAME(outer_product)(packed_rows(s, lot, chunk) + seen.first * depth * TILE_ROWS,
-                            da, 0, weights, 0, 1, seen.width, depth);
+        const idx apart = outer_block(depth);
+        NAME(outer_product)(
+            &(Outer){.a = packed_rows(s, lot, chunk) + seen.first * apart,
+                     .a_block = apart,
+                     .b = da,
+                     .depth = depth,
+                     .rows = seen.width,
+                     .panels = 1,
+                     .c = weights});
     }
 }
 
@@ -234,8 +289,9 @@ void NAME(weight_gradient)(const Sequence *s, Window window)
         const Lot lot = find_lot(s, (int)(item / each), window);
         const idx k = item % each, late = k - groups;
         if (late < 0) {
-            const Group group = find_group(plan, (int)(k % groups_of(plan)));
-            group_gradient(s, &lot, k / groups_of(plan), &group);
+            const Item own = find_item(plan, k);
+            const Item after = find_item(plan, min_idx(k + 1, groups - 1));
+            group_gradient(s, &lot, &own, &after);
         } else
             late_gradient_of(s, &lot, late / plan->late_count,
                              (int)(late % plan->late_count));

@@ -202,8 +202,15 @@ static void weight_gradient(const Stack *s, const Block *b)
             const idx panels = min_idx(TOGETHER, s->panels - p);
             for (idx q = 0; q < panels; ++q)
                 gather_panel(s, b->layer, row, depth, p + q, x + q * CHUNK * PANEL);
-            NAME(outer_product)(da, x, CHUNK * PANEL, sum + p * UNITS * PANEL,
-                                UNITS * PANEL, panels, b->units, depth);
+            NAME(outer_product)(&(Outer){.a = da,
+                                         .a_block = depth * TILE_ROWS,
+                                         .b = x,
+                                         .b_panel = CHUNK * PANEL,
+                                         .depth = depth,
+                                         .rows = b->units,
+                                         .panels = panels,
+                                         .c = sum + p * UNITS * PANEL,
+                                         .c_panel = UNITS * PANEL});
         }
     }
     for (idx u = 0; u < b->units; ++u)

@@ -57,7 +57,12 @@ typedef struct {
 idx NAME(sources_size)(const Sequence *, idx rows);
 void NAME(lay_out_sources)(Job *, real *own, idx most);
 void NAME(split_sources)(Job *, idx active);
-void NAME(fill_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a);
+void NAME(fill_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a,
+                        const Soon *);
+
+/* gradient.c: what of a step of backward the weights' gradient multiplies; columns that
+ * are made of digits are split later, see digit_gradient.c. */
+void NAME(pack_rows)(const Job *, idx t, idx active, Window);
 
 /* forward.c: where the arrays of a job lie in its scratch; and step t of the own units,
  * from xh[0] to xh[1], for the first `active` rows. */
@@ -87,7 +92,7 @@ void NAME(late_backward)(Job *, idx active, const real *tape);
 idx NAME(split_gates_size)(const Sequence *);
 void NAME(lay_out_split_gates)(Job *, real *own);
 void NAME(multiply_gates)(Job *, int k, idx p, const Product *);
-void NAME(pull_rows)(Job *, const real *tape, idx after);
+void NAME(pull_rows)(Job *, const real *tape, idx after, const Soon *);
 void NAME(pull_input)(Job *, idx t, idx steps, idx active, const real *tape);
 void NAME(pull_inputs)(Job *, idx first, idx last, const real *tape);
 

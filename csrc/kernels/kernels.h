@@ -8,6 +8,14 @@
 #include "lstmc.h"
 #include "parallel.h"
 
+/* Pieces of memory that are wanted after a product: some are fetched before each tile,
+ * which takes longer than they need to come. */
+typedef struct {
+    void (*fetch)(const void *of, idx first, idx last);
+    const void *of;
+    idx first, last; /* pieces */
+} Soon;
+
 /* C = start + A B, for a few rows and some groups of panels of B.
  *
  * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
@@ -24,6 +32,7 @@ typedef struct {
     idx start_panel, start_group, start_row;
     real *c; /* (groups, panels, rows, PANEL) */
     idx c_panel, c_group, c_row;
+    const Soon *soon; /* fetched on the way; NULL: nothing */
 } Product;
 
 /* Panels that a tile of one row takes beside one another, to hide the latency of its
@@ -39,10 +48,19 @@ ALWAYS_INLINE const real *no_start(void)
     return zeros;
 }
 
-/* C += A' B over `depth` samples for some panels: A in blocks (depth, TILE_ROWS), B
- * (panels, depth, PANEL), C (panels, rows, PANEL), so far from panel to panel. */
-void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
-                         idx c_panel, idx panels, idx rows, idx depth);
+/* C += A' B over `depth` samples, of which A is packed. */
+typedef struct {
+    const real *a; /* (blocks, depth, TILE_ROWS), a_block from block to block */
+    idx a_block;
+    const real *b; /* (panels, depth, PANEL), b_panel from panel to panel */
+    idx b_panel;
+    idx depth, rows, panels;
+    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
+    idx c_panel;
+    const Soon *soon; /* as in Product */
+} Outer;
+
+void NAME(outer_product)(const Outer *);
 
 /* C += A' B over runs, of which nothing is packed: rows of C are neighbours in A. */
 typedef struct {
@@ -73,6 +91,22 @@ void NAME(deep_product)(const Deep *);
 #define OUTER_PANELS 1
 #define MANY_BESIDE 1
 #endif
+
+#define CHUNK 256 /* samples of one outer product: its B panel is 16 KiB */
+
+/* Reals from block to block for who packs them a sample at a time: an odd number of
+ * lines, so that what a sample has in all of them lies in different sets of the cache;
+ * and of all chunks of some samples. */
+ALWAYS_INLINE idx outer_block(idx depth)
+{
+    return (panels_of(depth * TILE_ROWS) | 1) * PANEL;
+}
+
+ALWAYS_INLINE idx outer_chunks(idx blocks, idx samples)
+{
+    const idx chunks = (samples + CHUNK - 1) / CHUNK;
+    return chunks * blocks * outer_block(min_idx(CHUNK, samples));
+}
 
 /* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */
 typedef struct {
@@ -253,6 +287,7 @@ typedef struct {
     int identity, truncated, threads, members;
     int lots; /* backward: row j is in lot j % lots, see gradient.h */
     int digits, is_split; /* products are made of them, where they pay; given */
+    int is_far; /* backward: the tape lies behind the caches, for rows enough */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
     int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */
@@ -304,7 +339,6 @@ idx NAME(checkpoint_size)(const Sequence *); /* with the segment's tape */
 
 /* Steps of a window: enough rows for deep products, few enough for the cache. */
 #define WINDOW_ROWS 1024
-#define CHUNK 256 /* samples of one outer product: its B panel is 16 KiB */
 
 ALWAYS_INLINE idx window_steps(const Sequence *s)
 {
@@ -319,7 +353,6 @@ typedef struct {
 /* Called by every thread of the team. */
 idx NAME(packed_rows_size)(const Sequence *);
 void NAME(clear_gradient)(const Sequence *);
-void NAME(pack_rows)(const Sequence *, Window);
 void NAME(weight_gradient)(const Sequence *, Window);
 void NAME(add_lots)(const Sequence *); /* to the first of them */
 void NAME(add_input_gradients)(const Sequence *); /* dx of all parts to the first's */

@@ -1,97 +1,6 @@
-/* tile.c - the product of a few rows with packed panels, held in registers.
- *
- * One accumulator per output, started and then summed over k in order: the bits of a
- * row depend on neither the rows nor the panels beside it. */
-#include "cases.h"
-#include "kernels.h"
-
-#if defined(__AVX512F__) || defined(__aarch64__)
-#define REGISTERS 32
-#else
-#define REGISTERS 16
-#endif
-
-/* Rows that one pointer reaches with the row size as its index, once and twice. */
-#define REACH 3
-#define REACHES ((TILE_ROWS + REACH - 1) / REACH)
-
-/* Panels beside one another of a row alone, if they lie in the first cache: sums of 8
- * vectors keep both multipliers busy. */
-#define MOST_OF_A_ROW (ACCUMULATORS >= 8 * VECS ? 8 : BESIDE(1))
-
-/* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
-typedef struct {
-    const real *a;
-    idx a_row, runs, run, skip;
-    const real *b[MOST_OF_A_ROW];
-    const real *start[MOST_OF_A_ROW];
-    real *c[MOST_OF_A_ROW];
-    idx start_row, c_row;
-    const char *ahead; /* what will be wanted next, this much of it for each k */
-    idx ahead_step;
-} Tile;
-
-/* A compiler would rather read it again for each of a few rows. */
-ALWAYS_INLINE void load_now(vec *x)
-{
-#if defined(__x86_64__)
-    __asm__("" : "+v"(*x));
-#elif defined(__aarch64__)
-    __asm__("" : "+w"(*x));
-#else
-    (void)x;
-#endif
-}
-
-ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const idx a_k,
-                        const int fetch)
-{
-    const idx a_row = t->a_row;
-    const int vecs = panels * VECS; /* vector j is j % VECS of panel j / VECS */
-    vec acc[ACCUMULATORS];          /* (rows, vecs) */
-    EACH (r, rows)
-        EACH (j, vecs)
-            acc[r * vecs + j] =
-                ((const vec *)(t->start[j / VECS] + r * t->start_row))[j % VECS];
-    const real *b[MOST_OF_A_ROW], *a[REACHES];
-    EACH (q, panels)
-        b[q] = t->b[q];
-    const char *ahead = t->ahead;
-    idx place = 0; /* in every panel */
-    for (idx run = 0; run < t->runs; ++run) {
-        EACH (q, (rows + REACH - 1) / REACH)
-            a[q] = t->a + run * t->skip + q * REACH * a_row;
-        TWICE
-        for (const idx end = place + t->run * PANEL; place < end; place += PANEL) {
-            if (fetch) {
-                __builtin_prefetch(ahead, 0, 2);
-                ahead += t->ahead_step;
-            }
-            vec column[ACCUMULATORS];
-            EACH (j, vecs) {
-                column[j] = ((const vec *)(b[j / VECS] + place))[j % VECS];
-                if (rows > 1 && (rows + 1) * vecs < REGISTERS)
-                    load_now(column + j);
-            }
-            EACH (r, rows) {
-                const vec row = splat(a[r / REACH][r % REACH * a_row]);
-                EACH (j, vecs)
-                    acc[r * vecs + j] += row * column[j];
-            }
-            EACH (q, (rows + REACH - 1) / REACH)
-                a[q] += a_k;
-        }
-    }
-    EACH (r, rows)
-        EACH (j, vecs)
-            ((vec *)(t->c[j / VECS] + r * t->c_row))[j % VECS] = acc[r * vecs + j];
-}
-
-#define OUTER(rows) OUTER_PANELS
-
-/* clang-format off */
-#define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
-/* clang-format on */
+/* product.c - the product of rows with packed panels, cut into tiles: how many rows and
+ * panels one takes, and in what order, so that what it reads lies near. */
+#include "tile.h"
 
 static void narrow(const Tile *t, idx rows)
 {
@@ -171,6 +80,12 @@ typedef struct {
     idx a, b, runs, run;
 } Part;
 
+/* HEIGHT without a division. */
+static idx height_of(idx beside)
+{
+    return beside == 4 ? HEIGHT(4) : beside == 2 ? HEIGHT(2) : HEIGHT(1);
+}
+
 static idx panels_beside(idx rows, idx left, idx depth, int is_large)
 {
     if (rows == 1 && depth <= ROW_DEPTH && left >= MOST_OF_A_ROW)
@@ -193,7 +108,7 @@ static void pass_rows(Tile *t, idx rows, idx panels)
 }
 
 /* On top of what C has if it is not the first. */
-static void add_part(const Product *p, Part part)
+static void add_part(const Product *p, Part part, Fetching *fetching)
 {
     const idx depth = part.runs * part.run;
     const int is_first = part.b == 0, is_large = depth * LINE > LARGE_PANEL;
@@ -222,7 +137,7 @@ static void add_part(const Product *p, Part part)
             q = is_over ? 0 : q;
         }
         /* Blocks of nearly the same height: 7 rows are 4 + 3, not 6 + 1. */
-        const idx most = beside == 4 ? HEIGHT(4) : beside == 2 ? HEIGHT(2) : HEIGHT(1);
+        const idx most = height_of(beside);
         const idx blocks = p->rows <= most ? 1 : (p->rows + most - 1) / most;
         const idx height = blocks == 1 ? p->rows : p->rows / blocks;
         const idx higher = p->rows - height * blocks;
@@ -231,6 +146,7 @@ static void add_part(const Product *p, Part part)
         t.ahead_step = is_large ? min_idx(LINE, LINE * beside / blocks) : 0;
         for (idx block = 0; block < blocks; ++block) {
             const idx rows = height + (block < higher);
+            fetch_some(fetching);
             if (beside == 1)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
             else if (beside == 2)
@@ -243,6 +159,16 @@ static void add_part(const Product *p, Part part)
             t.ahead += depth * t.ahead_step;
         }
     }
+}
+
+/* About as many tiles as a part of such a depth has. */
+static idx tiles_of_part(const Product *p, idx depth)
+{
+    const idx panels = p->groups * p->panels;
+    const idx beside =
+        panels_beside(p->rows, panels, depth, depth * LINE > LARGE_PANEL);
+    const idx most = height_of(beside);
+    return (p->rows + most - 1) / most * ((panels + beside - 1) / beside);
 }
 
 /* Runs that go through all panels before the next ones do. */
@@ -275,7 +201,7 @@ static int is_far(const Product *p)
            p->runs * p->run * LINE > FAR_PANEL;
 }
 
-static void add_far_runs(const Product *p, idx q, idx run, idx runs)
+static void add_far_runs(const Product *p, idx q, idx run, idx runs, Fetching *fetching)
 {
     const idx blocks = (p->rows + HEIGHT(MANY_BESIDE) - 1) / HEIGHT(MANY_BESIDE);
     const idx height = p->rows / blocks, higher = p->rows % blocks;
@@ -302,6 +228,7 @@ static void add_far_runs(const Product *p, idx q, idx run, idx runs)
         t.ahead_step = (LINE + last - first - 1) / (last - first);
         t.ahead = (const char *)(t.b[j] + next * PANEL) +
                   (block - first) * depth * t.ahead_step;
+        fetch_some(fetching);
         wide_fetching(&t, rows);
         pass_rows(&t, rows, MANY_BESIDE);
     }
@@ -310,9 +237,13 @@ static void add_far_runs(const Product *p, idx q, idx run, idx runs)
 static void add_far(const Product *p)
 {
     const idx at_once = max_idx(1, DEPTH / p->run);
+    const idx tiles = (p->rows + HEIGHT(MANY_BESIDE) - 1) / HEIGHT(MANY_BESIDE) *
+                      (p->panels / MANY_BESIDE) * ((p->runs + at_once - 1) / at_once);
+    Fetching fetching = start_fetching(p->soon, tiles);
     for (idx q = 0; q < p->panels; q += MANY_BESIDE)
         for (idx run = 0; run < p->runs; run += at_once)
-            add_far_runs(p, q, run, min_idx(at_once, p->runs - run));
+            add_far_runs(p, q, run, min_idx(at_once, p->runs - run), &fetching);
+    end_fetching(&fetching);
 }
 
 void NAME(product)(const Product *p)
@@ -324,63 +255,22 @@ void NAME(product)(const Product *p)
         return;
     }
     const idx at_once = runs_at_once(p), parts = parts_at_once(p);
+    Fetching fetching = {0};
+    if (p->soon) {
+        const idx rounds = (p->runs + at_once - 1) / at_once * parts;
+        fetching = start_fetching(p->soon,
+                                  rounds * tiles_of_part(p, at_once * p->run / parts));
+    }
     for (idx run = 0; run < p->runs; run += at_once)
         for (idx k = 0; k < parts; ++k) {
             const idx first = k == 0 ? 0 : p->run * k / parts;
             const idx last = k + 1 == parts ? p->run : p->run * (k + 1) / parts;
-            add_part(p, (Part){.a = run * p->skip + first,
-                               .b = (run * p->run + first) * PANEL,
-                               .runs = min_idx(at_once, p->runs - run),
-                               .run = last - first});
+            add_part(p,
+                     (Part){.a = run * p->skip + first,
+                            .b = (run * p->run + first) * PANEL,
+                            .runs = min_idx(at_once, p->runs - run),
+                            .run = last - first},
+                     &fetching);
         }
-}
-
-static void outer(const Tile *t, idx rows)
-{
-    const idx a_k = TILE_ROWS;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(ONE)
-    }
-}
-
-static void outer_wide(const Tile *t, idx rows)
-{
-    const idx a_k = TILE_ROWS;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(OUTER)
-    }
-}
-
-/* What the next tile goes on with, since sums of weights come from far. */
-static void fetch_rows(const real *c, idx rows)
-{
-    for (idx r = 0; r < min_idx(rows, TILE_ROWS); ++r)
-        __builtin_prefetch(c + r * PANEL, 1, 3);
-}
-
-/* Block by block, since the rows of A are many and the panels few. */
-void NAME(outer_product)(const real *a, const real *b, idx b_panel, real *c,
-                         idx c_panel, idx panels, idx rows, idx depth)
-{
-    Tile t = {.a = a,
-              .a_row = 1,
-              .runs = 1,
-              .run = depth,
-              .start_row = PANEL,
-              .c_row = PANEL};
-    for (idx left = rows; left > 0; left -= TILE_ROWS) {
-        for (idx q = 0; q < panels; q += OUTER_PANELS) {
-            const idx beside = min_idx(OUTER_PANELS, panels - q);
-            for (idx j = 0; j < beside; ++j) {
-                t.b[j] = b + (q + j) * b_panel;
-                t.start[j] = t.c[j] = c + (q + j) * c_panel;
-                fetch_rows(t.c[j] + TILE_ROWS * PANEL, left - TILE_ROWS);
-            }
-            (beside == 1 ? outer : outer_wide)(&t, min_idx(TILE_ROWS, left));
-        }
-        t.a += depth * TILE_ROWS;
-        c += TILE_ROWS * PANEL;
-    }
+    end_fetching(&fetching);
 }

@@ -45,9 +45,23 @@ void NAME(multiply_gates)(Job *job, int k, idx p, const Product *product)
     NAME(digit_product)(&digits);
 }
 
+/* Of so many equal parts the pieces of some. */
+static Soon part_of(const Soon *soon, idx first, idx last, idx parts)
+{
+    Soon part = {0};
+    if (soon) {
+        const idx pieces = soon->last - soon->first;
+        part = *soon;
+        part.first = soon->first + pieces * first / parts;
+        part.last = soon->first + pieces * last / parts;
+    }
+    return part;
+}
+
 /* ds += R' da of the step after for row state k and its panels first .. last; `after`
  * rows ran that step. */
-static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx after)
+static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx after,
+                     const Soon *soon)
 {
     const Plan *plan = &job->s->plan;
     const int columns = plan->reader[k].count;
@@ -73,6 +87,8 @@ static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx
         max_idx(MOST_BESIDE, STRETCH / (depth * PANEL * (idx)sizeof(real)));
     for (idx done = 0; done < last - first; done += at_once) {
         product.panels = min_idx(at_once, last - first - done);
+        const Soon share = part_of(soon, done, done + product.panels, last - first);
+        product.soon = soon ? &share : NULL;
         const idx p = job->odd ? last - done - product.panels : first + done;
         product.b = job->d->transposed.state[k] + p * depth * PANEL;
         product.c = ds + p * size;
@@ -83,7 +99,7 @@ static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx
 }
 
 /* What the step after says about the row states, for the own panels. */
-void NAME(pull_rows)(Job *job, const real *tape, idx after)
+void NAME(pull_rows)(Job *job, const real *tape, idx after, const Soon *soon)
 {
     const Plan *plan = &job->s->plan;
     for (int k = 0; k < plan->rows && !job->s->truncated; ++k) {
@@ -92,7 +108,7 @@ void NAME(pull_rows)(Job *job, const real *tape, idx after)
         const int is_h = plan->row[k].state == 0;
         const idx first = is_h ? own_output(job, 0) : job->first;
         const idx last = is_h ? own_output(job, 1) : job->last;
-        pull_row(job, k, first, last, tape, after);
+        pull_row(job, k, first, last, tape, after, k == 0 ? soon : NULL);
         if (is_h && job->d->mask)
             NAME(add_masked)(job, first, last, after);
     }

@@ -13,7 +13,7 @@
 
 static idx blocks_in(const Sweep *s) { return (s->k + TILE_ROWS - 1) / TILE_ROWS; }
 
-static idx chunk_size(const Sweep *s) { return CHUNK * blocks_in(s) * TILE_ROWS; }
+static idx chunk_size(const Sweep *s) { return blocks_in(s) * outer_block(CHUNK); }
 
 idx NAME(packed_window)(const Sweep *s)
 {
@@ -70,7 +70,7 @@ static void pack_window(const Sweep *s, real *row, idx first, idx count)
         const idx direction = item / count, place = item % count;
         const idx chunk = place / CHUNK, depth = min_idx(CHUNK, count - chunk * CHUNK);
         fetch_before(s, direction, first + place + AHEAD);
-        pack_place(s, direction, first + place, depth * TILE_ROWS, row,
+        pack_place(s, direction, first + place, outer_block(depth), row,
                    s->packed_rows + direction * NAME(packed_window)(s) +
                        chunk * chunk_size(s) + place % CHUNK * TILE_ROWS);
     }
@@ -104,9 +104,15 @@ static void add_column(const Sweep *s, idx direction, idx p, idx g, idx first,
         for (idx k = 0; k < depth; ++k, from += tape_row(s), to += VECS)
             EACH_VECTOR (j)
                 sum[j] += to[j] = ((const vec *)from)[j];
-        NAME(outer_product)(s->packed_rows + direction * NAME(packed_window)(s) +
-                                chunk * chunk_size(s),
-                            da, 0, weights, 0, 1, s->k, depth);
+        NAME(outer_product)(&(Outer){.a = s->packed_rows +
+                                          direction * NAME(packed_window)(s) +
+                                          chunk * chunk_size(s),
+                                     .a_block = outer_block(depth),
+                                     .b = da,
+                                     .depth = depth,
+                                     .rows = s->k,
+                                     .panels = 1,
+                                     .c = weights});
     }
     EACH_VECTOR (j)
         bias[j] = sum[j];

@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 
@@ -74,6 +75,73 @@ static void check_alone(const Product *p, idx row, idx group, idx panel,
               panel);
 }
 
+/* Pieces that a product fetches on its way: each once, in their order. */
+typedef struct {
+    idx next;
+    int in_order;
+} Log;
+
+static void log_pieces(const void *of, idx first, idx last)
+{
+    Log *log = *(Log *const *)of;
+    log->in_order &= first == log->next && first < last;
+    log->next = last;
+}
+
+static void check_pieces(const Product *product)
+{
+    static const idx last[] = {4, 5, 64, 1000};
+    for (size_t k = 0; k < sizeof last / sizeof *last; ++k) {
+        Log log = {.next = 3, .in_order = 1}, *of = &log;
+        const Soon soon = {.fetch = log_pieces, .of = &of, .first = 3, .last = last[k]};
+        Product fetching = *product;
+        fetching.soon = &soon;
+        NAME(product)(&fetching);
+        CHECK_SAY(log.in_order && log.next == last[k], "pieces 3 to %td: up to %td",
+                  last[k], log.next);
+    }
+}
+
+/* Sums over samples of what is packed in blocks, on top of what is there. */
+static void check_outer(idx rows, idx panels, idx depth)
+{
+    about("%s: outer, %td samples, %td rows, %td panels", SELF, depth, rows, panels);
+    const idx blocks = (rows + TILE_ROWS - 1) / TILE_ROWS, apart = outer_block(depth);
+    real *a = numbers(blocks * apart), *b = numbers(panels * depth * PANEL);
+    real *c = numbers(panels * rows * PANEL), *before = numbers(panels * rows * PANEL);
+    memcpy(before, c, (size_t)(panels * rows * PANEL) * sizeof(real));
+    Log log = {.next = 0, .in_order = 1}, *of = &log;
+    const Soon soon = {.fetch = log_pieces, .of = &of, .first = 0, .last = 77};
+    NAME(outer_product)(&(Outer){.a = a,
+                                 .a_block = apart,
+                                 .b = b,
+                                 .b_panel = depth * PANEL,
+                                 .depth = depth,
+                                 .rows = rows,
+                                 .panels = panels,
+                                 .c = c,
+                                 .c_panel = rows * PANEL,
+                                 .soon = &soon});
+    CHECK_SAY(log.in_order && log.next == 77, "pieces up to %td", log.next);
+    int right = 1;
+    for (idx at = 0; at < panels * rows * PANEL; ++at) {
+        const idx p = at / PANEL / rows, r = at / PANEL % rows, j = at % PANEL;
+        double sum = before[at], size = fabs(sum);
+        for (idx k = 0; k < depth; ++k) {
+            const idx place = r / TILE_ROWS * apart + k * TILE_ROWS + r % TILE_ROWS;
+            const double term = (double)a[place] * b[(p * depth + k) * PANEL + j];
+            sum += term;
+            size += fabs(term);
+        }
+        right &= fabs(c[at] - sum) <= (double)depth * EPSILON * size; /* as above */
+    }
+    CHECK_SAY(right, "not the sums");
+    free(a);
+    free(b);
+    free(c);
+    free(before);
+}
+
 /* Runs of A are 3 reals apart, and so are rows. */
 static void check_product(idx rows, idx panels, idx groups, idx runs, idx run)
 {
@@ -107,6 +175,7 @@ static void check_product(idx rows, idx panels, idx groups, idx runs, idx run)
         for (idx r = 0; r < rows; ++r)
             check_alone(&product, r, k / panels, k % panels,
                         c + (k * rows + r) * PANEL);
+    check_pieces(&product);
     free(a);
     free(b);
     free(start);
@@ -128,4 +197,8 @@ void NAME(test_product)(void)
         for (idx rows = 5; rows <= 40; rows += 7)
             for (idx panels = 2; panels <= 8; panels *= 2)
                 check_product(rows, panels, 1, deep[k][0], deep[k][1]);
+    for (idx rows = 1; rows <= 2 * TILE_ROWS + 1; ++rows)
+        for (idx panels = 1; panels <= 3; ++panels)
+            for (idx depth = 1; depth <= CHUNK; depth = 4 * depth + 3)
+                check_outer(rows, panels, depth);
 }
