@@ -3,12 +3,14 @@
  *   x = n ln2 + r,  |r| <= ln2 / 2     n by adding and subtracting a large number
  *   e^r - 1 = r + r^2 q(r)             q: minimax (Remez), relative error of e^r - 1
  *                                      below 1.4e-8 (float32), 2.0e-17 (float64)
- * float64
  *   sigmoid(x) = 1 / (1 + e^-x)
+ * float64
  *   tanh(x) = y / (y + 2)              y = e^2|x| - 1 keeps its accuracy near 0
  * float32, half the operations and a shorter chain
- *   tanh(x) = x p(x^2) / q(x^2)        p, q: minimax (Remez), degrees 4 and 4
- *   sigmoid(x) = 1/2 + tanh(x / 2) / 2 absolute error below 2e-7
+ *   e^-x = 2^n p(r)                    n + r = -x / ln2, p: minimax (Lawson), relative
+ *                                      error below 9.2e-8
+ *   tanh(x) = x p(x^2) / q(x^2)        p, q: minimax (Remez), degrees 4 and 4, relative
+ *                                      error below 2.3e-8 up to TANH_MAX
  *
  *   x = 2^n (1 + f), s = f / (2 + f)   sqrt(1/2) <= 1 + f < sqrt(2)
  *   log(1 + f) = 2 s + s z p(z), z = s^2   p: minimax (Remez), relative error below
@@ -158,32 +160,43 @@ ALWAYS_INLINE vec tanh_(vec x)
     return copy_sign(quotient(up, up + R(2)), x);
 }
 #else
-/* factor x p(s x^2) / q(s x^2), p / q minimax for tanh(x) / x up to TANH_MAX: relative
- * error below 2.3e-8. s = factor = 1 gives tanh(x); 1/4 both, powers of two and so
- * exact, tanh(x / 2) / 2. Beyond TANH_MAX p / q stays what it is there while x goes on,
- * so that `most` decides; it also keeps roundings in the range of the function. */
-ALWAYS_INLINE vec tanh_like(vec x, const real factor, const real s, const real most)
-{
-    const vec u = min_(splat(TANH_MAX * TANH_MAX / s), x * x);
-    vec p = u * (factor * s * s * s * s * R(1.3177530544430598e-8)) +
-            factor * s * s * s * R(2.0481190534225076e-5);
-    vec q = u * (s * s * s * s * R(7.7040489032547868e-7)) +
-            s * s * s * R(3.2729204602161251e-4);
-    p = p * u + factor * s * s * R(3.4878111577581803e-3);
-    q = q * u + s * s * R(2.5847388834859713e-2);
-    p = p * u + factor * s * R(0.13374475226080774);
-    q = q * u + s * R(0.46707789001763624);
-    p = p * u + factor * R(0.99999997718576855);
-    q = q * u + R(1);
-    return max_(splat(-most), min_(splat(most), x * quotient(p, q)));
-}
-
+/* e^-x as 2^n 2^r: n goes into the exponent of 2^r, which its last bits then are. The
+ * quotient's second correction would be lost in the rounding, where 1 is divided. */
 ALWAYS_INLINE vec sigmoid(vec x)
 {
-    return R(0.5) + tanh_like(x, R(0.25), R(0.25), R(0.5));
+    const vec near = max_(splat(-EXP_MAX), min_(splat(EXP_MAX), x));
+    const vec shifted = near * -LOG2_E + ROUND;
+    const vec r = near * -LOG2_E - (shifted - ROUND);
+    vec p = splat(R(1.3264727313071490e-3));
+    p = p * r + R(9.6715129911899570e-3);
+    p = p * r + R(5.5507335811853409e-2);
+    p = p * r + R(0.24022242426872253);
+    p = p * r + R(0.69314700365066528);
+    p = p * r + R(1);
+    const vec q = R(1) + (vec)(((ivec)shifted << EXPONENT) + (ivec)p);
+#if defined(__AVX512F__)
+    const vec inverse = _mm512_rcp14_ps(q);
+    return inverse + inverse * (R(1) - q * inverse);
+#else
+    return R(1) / q;
+#endif
 }
 
-ALWAYS_INLINE vec tanh_(vec x) { return tanh_like(x, R(1), R(1), R(1)); }
+/* Beyond TANH_MAX p / q stays what it is there while x goes on, so that the bound of 1
+ * decides; it also keeps roundings in the range of the function. */
+ALWAYS_INLINE vec tanh_(vec x)
+{
+    const vec u = min_(splat(TANH_MAX * TANH_MAX), x * x);
+    vec p = u * R(1.3177530544430598e-8) + R(2.0481190534225076e-5);
+    vec q = u * R(7.7040489032547868e-7) + R(3.2729204602161251e-4);
+    p = p * u + R(3.4878111577581803e-3);
+    q = q * u + R(2.5847388834859713e-2);
+    p = p * u + R(0.13374475226080774);
+    q = q * u + R(0.46707789001763624);
+    p = p * u + R(0.99999997718576855);
+    q = q * u + R(1);
+    return max_(splat(-1), min_(splat(1), x * quotient(p, q)));
+}
 #endif
 
 /* Of a normal positive number. */
