@@ -119,6 +119,16 @@ def test_any_company_and_order(make_layer, make_batch, dtype):
         assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_alone_and_among_many(make_layer, make_batch, target, dtype):
+    # Few read R in stripes, for steps and units enough; many in panels.
+    layer = make_layer(5, 128, dtype=dtype)
+    batch = make_batch(layer, [30, 26, 31, 25, 40, 7, 30, 28, 26])
+    whole = one_by_one(layer, batch)
+    for chosen in ([0], [4], [1, 2], [3, 5, 7]):
+        assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
+
+
 def one_by_one(layer, batch):
     """Bits of the outputs, states and input gradients of each sequence."""
     X, state, dY, dstate, extras = batch

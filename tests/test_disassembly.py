@@ -95,6 +95,7 @@ def test_sums_stay_in_registers(path):
     if ".deep." not in path.name:  # none of the heights of a tile was passed over
         heights = Counter(name for name, *_ in loops)
         assert heights.pop("row_alone", 1) == 1
+        assert heights.pop("striped", 10) == 10  # up to three rows, one, two, four; 8
         assert set(heights.values()) == {12 if "avx512" in path.name else 6}
     for name, loop, _, stack in loops:
         # Offsets of twelve rows do not fit the general registers: those may be there.

@@ -4,9 +4,7 @@
  * at once, which few rows want: for them the weights' way to the core decides. */
 #include "job.h"
 
-/* Rows up to which W x is computed ahead, reals of it, and steps, a power of two: least
- * and most. */
-#define ROWS 3
+/* Reals of W x, and steps, a power of two: least and most. */
 #define REALS 49152
 #define LEAST 4
 #define MOST 64
@@ -30,19 +28,19 @@ idx NAME(ahead_size)(const Sequence *s, idx rows)
 {
     const idx steps = min_idx(MOST * times(&s->plan), s->steps);
     return min_idx(REALS * times(&s->plan),
-                   steps * step_size(&s->plan, min_idx(rows, ROWS)));
+                   steps * step_size(&s->plan, min_idx(rows, MOST_AHEAD)));
 }
 
 idx NAME(most_ahead)(const Sequence *s)
 {
-    return slab_rows(s, s->slabs - 1) > ROWS
+    return slab_rows(s, s->slabs - 1) > MOST_AHEAD
                ? 0
                : min_idx(MOST * times(&s->plan), s->steps);
 }
 
 idx NAME(steps_ahead)(const Sequence *s, idx rows)
 {
-    if (rows < 1 || rows > ROWS)
+    if (rows < 1 || rows > MOST_AHEAD)
         return 0;
     const idx more = times(&s->plan), step = step_size(&s->plan, rows);
     idx steps = MOST * more;

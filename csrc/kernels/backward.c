@@ -318,6 +318,7 @@ static void run_member(const void *data)
         NAME(draw_masks)(s);
     if (AMX && s->digits) /* for forward, if it runs again */
         NAME(split_weights)(s);
+    NAME(lay_stripes)(s);
     NAME(clear_gradient)(s); /* all wait for one another at its end */
     for (idx last = s->steps, more = 1; more; last = max_idx(0, last - window)) {
         const idx first = max_idx(0, last - window);

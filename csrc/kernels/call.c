@@ -146,11 +146,13 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     s->table_size = min_idx(window_steps(s), longest) * s->rows;
     s->packed_rows = take(arena, NAME(packed_rows_size)(s), sizeof(real));
     s->row_table = take(arena, s->parts * s->table_size, sizeof(StepRow));
+    const int striped = NAME(pulls_stripes)(s);
     for (int part = 0; part < s->parts; ++part) {
         Direction own, *d = arena->base ? s->direction + part : &own;
         d->second =
             s->lots > 1 ? take(arena, NAME(packed_size)(&s->plan), sizeof(real)) : NULL;
         Transposed *transposed = &d->transposed;
+        transposed->striped = striped;
         for (int k = 0; k < s->plan.rows; ++k)
             transposed->state[k] =
                 take(arena, NAME(transposed_size)(&s->plan, k), sizeof(real));
@@ -228,6 +230,12 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
         NAME(take_digits)(&s, call->split);
     else if (!s.is_split && (!backward || again))
         NAME(lay_out_digits)(&s, arena);
+    const idx stripes = !backward || again ? NAME(stripes_size)(&s) : 0;
+    for (int part = 0; stripes > 0 && part < s.parts; ++part) {
+        real *own = take(arena, stripes, sizeof(real));
+        if (arena->base)
+            s.direction[part].stripes = own;
+    }
     if (backward)
         lay_out_backward(&s, call, longest, arena);
     return s;

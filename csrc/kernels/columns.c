@@ -139,6 +139,8 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
         };
         if (job->ahead > 0 && reading->k0 == 0)
             NAME(go_on_from_ahead)(job, p, reading, t, &product);
+        if (job->d->stripes && job->ahead > 0 && product.run > 0)
+            NAME(read_stripes)(job, p, reading, &product);
         if (by_digits)
             multiply(job, p, reading, &product);
         else

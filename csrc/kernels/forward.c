@@ -30,7 +30,8 @@ static idx panels_at_once(const Plan *plan, idx rows)
         return plan->panels;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
     return min_idx(plan->panels,
-                   max_idx(MOST_BESIDE, min_idx(fit, BLOCK / max_idx(1, rows))));
+                   max_idx(1, min_idx(fit, BLOCK / max_idx(1, rows)) / MOST_BESIDE) *
+                       MOST_BESIDE);
 }
 
 static idx block_size(const Plan *plan, idx rows)
@@ -305,6 +306,7 @@ static void run_member(const void *data)
         NAME(draw_masks)(s);
     if (AMX && s->digits && !s->is_split)
         NAME(split_weights)(s);
+    NAME(lay_stripes)(s);
     EACH_OWN_JOB (s, place, k)
         run_job(s, k, place.share);
     if (AMX && s->digits)

@@ -72,6 +72,9 @@ void NAME(run_step)(Job *, idx t, idx active, real *tape);
  * made where it is read: a copy of what was written in parts waits for all of them. */
 void NAME(fill_step)(Step *, const Job *, idx p, idx panels, idx active, real *a);
 
+/* Rows up to which W x is computed ahead. */
+#define MOST_AHEAD 3
+
 /* ahead.c: W x + b of the own units for the steps from t on, for few rows: how many
  * reals of a job; steps at once, 0: none; a product that goes on from there, over h. */
 idx NAME(ahead_size)(const Sequence *, idx rows);
@@ -79,6 +82,9 @@ idx NAME(steps_ahead)(const Sequence *, idx rows);
 idx NAME(most_ahead)(const Sequence *); /* steps at once, of any job */
 void NAME(look_ahead)(Job *, idx t, idx active);
 void NAME(go_on_from_ahead)(const Job *, idx p, const Reading *, idx t, Product *);
+
+/* stripes.c: a product over R, of a reading from panel p on, made to read stripes. */
+void NAME(read_stripes)(const Job *, idx p, const Reading *, Product *);
 
 /* late.c: the second stage of a step, after all units have had their first; and back:
  * dh of a projection goes into the tape, then the gradient of the late row is made. */

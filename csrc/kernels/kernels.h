@@ -7,106 +7,7 @@
 #include "cell.h"
 #include "lstmc.h"
 #include "parallel.h"
-
-/* Pieces of memory that are wanted after a product: some are fetched before each tile,
- * which takes longer than they need to come. */
-typedef struct {
-    void (*fetch)(const void *of, idx first, idx last);
-    const void *of;
-    idx first, last; /* pieces */
-} Soon;
-
-/* C = start + A B, for a few rows and some groups of panels of B.
- *
- * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
- * call: a row's result has the same bits in any company. A row of A is `runs` runs of
- * `run` reals, `skip` apart. */
-typedef struct {
-    idx rows, panels, groups;
-    const real *a; /* (rows, ...), a_row apart */
-    idx a_row, runs, run, skip;
-    const real *b; /* (groups, panels, runs * run, PANEL), b_panel apart */
-    idx b_panel, b_group;
-    const real
-        *start; /* (groups, panels, rows, PANEL), start_row 0: one for all rows */
-    idx start_panel, start_group, start_row;
-    real *c; /* (groups, panels, rows, PANEL) */
-    idx c_panel, c_group, c_row;
-    const Soon *soon; /* fetched on the way; NULL: nothing */
-} Product;
-
-/* Panels that a tile of one row takes beside one another, to hide the latency of its
- * multiply-adds: who cuts a product in parts leaves it so many. */
-#define MOST_BESIDE 4
-
-void NAME(product)(const Product *);
-
-/* A start of zeros for all panels. */
-ALWAYS_INLINE const real *no_start(void)
-{
-    static const real zeros[LINE / sizeof(real)] __attribute__((aligned(LINE)));
-    return zeros;
-}
-
-/* C += A' B over `depth` samples, of which A is packed. */
-typedef struct {
-    const real *a; /* (blocks, depth, TILE_ROWS), a_block from block to block */
-    idx a_block;
-    const real *b; /* (panels, depth, PANEL), b_panel from panel to panel */
-    idx b_panel;
-    idx depth, rows, panels;
-    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
-    idx c_panel;
-    const Soon *soon; /* as in Product */
-} Outer;
-
-void NAME(outer_product)(const Outer *);
-
-/* C += A' B over runs, of which nothing is packed: rows of C are neighbours in A. */
-typedef struct {
-    const real *a; /* (runs, run, rows), a_skip from run to run, a_k within */
-    idx a_skip, a_k;
-    const real *b; /* (runs, run, PANEL), likewise */
-    idx b_skip, b_k, b_panel;
-    idx runs, run, rows, panels; /* panels of b, best MANY_BESIDE */
-    real *c; /* (panels, rows, PANEL), c_panel from panel to panel */
-    idx c_panel;
-} Deep;
-
-void NAME(deep_product)(const Deep *);
-
-/* Rows of a tile: as many accumulators as the target's registers hold; and panels that
- * an outer product, and one of many rows, has room for beside one another. With AVX-512
- * 6 rows of four load 10 times for 24 multiply-adds, 12 rows of two 14 times. */
-#if defined(__AVX512F__)
-#define TILE_ROWS 12
-#define OUTER_PANELS 2
-#define MANY_BESIDE 4
-#elif defined(__AVX__) || defined(__aarch64__)
-#define TILE_ROWS 6
-#define OUTER_PANELS 1
-#define MANY_BESIDE 1
-#else
-#define TILE_ROWS 3
-#define OUTER_PANELS 1
-#define MANY_BESIDE 1
-#endif
-
-#define CHUNK 256 /* samples of one outer product: its B panel is 16 KiB */
-
-/* Reals from block to block for who packs them a sample at a time: an odd number of
- * lines, so that what a sample has in all of them lies in different sets of the cache;
- * and of all chunks of some samples. */
-ALWAYS_INLINE idx outer_block(idx depth)
-{
-    return (panels_of(depth * TILE_ROWS) | 1) * PANEL;
-}
-
-ALWAYS_INLINE idx outer_chunks(idx blocks, idx samples)
-{
-    const idx chunks = (samples + CHUNK - 1) / CHUNK;
-    return chunks * blocks * outer_block(min_idx(CHUNK, samples));
-}
+#include "product.h"
 
 /* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */
 typedef struct {
@@ -128,16 +29,16 @@ typedef struct {
     Reading reading[3];
     int readings;
     int x_first, x_count; /* columns that read x */
-    int rows;             /* row states */
+    int rows; /* row states */
     const Row *row;
     int place[MAX_STATES]; /* of a state among them; NONE */
     struct {
         int first, count; /* columns that read a row state */
     } reader[MAX_STATES];
-    int projected;              /* h is the projection of the late row */
+    int projected; /* h is the projection of the late row */
     int late_first, late_count; /* late columns; of a projection: its one */
-    idx late_panels;            /* 0: one stage */
-    int late_slot, d_slot;      /* slots of the late row, and of dh of a projection */
+    idx late_panels; /* 0: one stage */
+    int late_slot, d_slot; /* slots of the late row, and of dh of a projection */
 } Plan;
 
 /* The projection of h to so many features; 0: none. */
@@ -153,6 +54,7 @@ enum { FROM_X = MAX_STATES, FROM_LATE, SOURCES };
  * each row state, of x (NULL: not wanted) and of the late row. */
 typedef struct {
     real *state[MAX_STATES], *x, *late;
+    int striped; /* those of row states are in stripes */
     int8_t *digits[SOURCES]; /* of all of them, see digits.h; NULL: none */
 } Transposed;
 
@@ -165,6 +67,12 @@ Plan NAME(plan_of)(const lstmc_layer *);
 ALWAYS_INLINE idx biases_of(const Plan *plan)
 {
     return plan->cell->columns + plan->cell->vectors;
+}
+
+/* How many of the numbers of a reading are row states: the last of them. */
+ALWAYS_INLINE idx recurrent_depth(const Plan *plan, const Reading *reading)
+{
+    return reading->k - (reading->k0 == 0 ? plan->inputs : 0);
 }
 
 /* Where in packed weights the biases of panel p start, and what reads the late row. */
@@ -226,18 +134,19 @@ typedef struct {
 
 /* The arrays of a part. states: (samples, units). */
 typedef struct {
-    const real *weights;           /* packed */
+    const real *weights; /* packed */
     Split split[SOURCES]; /* the weights in digits */
     const real *before[MAX_STATES]; /* NULL: zeros */
-    real *after[MAX_STATES];       /* NULL: not wanted */
-    real *tape;                    /* NULL: inference */
-    real *checkpoints;             /* of a tape of more than one segment */
+    real *after[MAX_STATES]; /* NULL: not wanted */
+    real *tape; /* NULL: inference */
+    real *checkpoints; /* of a tape of more than one segment */
+    real *stripes; /* R once more, see stripes.c; NULL: not wanted */
     const real *d_after[MAX_STATES];
     real *d_before[MAX_STATES];
     real *gradient; /* packed */
-    real *second;   /* that of the second lot; NULL: there is none */
-    real *dx;       /* (steps of all samples, inputs), NULL: not wanted */
-    real *mask;     /* (samples, outputs) of recurrent dropout, NULL: none */
+    real *second; /* that of the second lot; NULL: there is none */
+    real *dx; /* (steps of all samples, inputs), NULL: not wanted */
+    real *mask; /* (samples, outputs) of recurrent dropout, NULL: none */
     Transposed transposed;
 } Direction;
 
@@ -246,14 +155,14 @@ typedef struct {
     const real *da; /* (panels, ..., slots, PANEL), da_panel apart */
     idx da_panel;
     const real *x, *h; /* h NULL: zeros */
-    const real *mask;  /* of h, NULL: none */
+    const real *mask; /* of h, NULL: none */
 } StepRow;
 
 /* How the calling thread asks its caller whether to go on. */
 typedef struct {
     int (*ask)(void *);
     void *data;
-    double work;   /* operations since the last look at the clock */
+    double work; /* operations since the last look at the clock */
     int64_t asked; /* when, in nanoseconds */
     atomic_int stopped;
 } Poll;
@@ -296,21 +205,21 @@ typedef struct {
     const idx *sample; /* (rows) the sample of a row */
     const idx *length; /* (rows) */
     const idx *offset; /* (samples + 1) first step of a sample */
-    const idx *total;  /* (steps + 1) rows active before a step, summed */
+    const idx *total; /* (steps + 1) rows active before a step, summed */
     const idx *first_total; /* the same of the first lot; NULL: of one lot */
     const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
     Poll *poll;
-    Barrier *barrier;     /* (slabs * parts) */
-    const real *x;     /* (sum of lengths, inputs) */
-    const real *time;  /* (sum of lengths), NULL: not timed */
-    real *y;           /* (sum of lengths, parts * outputs), NULL: not wanted */
+    Barrier *barrier; /* (slabs * parts) */
+    const real *x; /* (sum of lengths, inputs) */
+    const real *time; /* (sum of lengths), NULL: not timed */
+    real *y; /* (sum of lengths, parts * outputs), NULL: not wanted */
     const real *dy;
     Direction *direction; /* (parts) */
     real *scratch; /* slabs * parts * NAME(scratch_size) */
     idx scratch_size;
-    real *packed_rows;   /* backward: NAME(packed_rows_size) */
-    StepRow *row_table;  /* backward: parts * window rows */
-    idx table_size;      /* rows of a part */
+    real *packed_rows; /* backward: NAME(packed_rows_size) */
+    StepRow *row_table; /* backward: parts * window rows */
+    idx table_size; /* rows of a part */
 } Sequence;
 
 Sequence NAME(sequence_of)(const lstmc_layer *, const lstmc_noise *);
@@ -318,6 +227,12 @@ idx NAME(forward_scratch)(const Sequence *);
 idx NAME(backward_scratch)(const Sequence *);
 void NAME(sequence_forward)(const Sequence *);
 void NAME(sequence_backward)(const Sequence *);
+
+/* stripes.c: reals of R once more, of a part, 0: does not pay; made by the whole team,
+ * which waits. */
+idx NAME(stripes_size)(const Sequence *);
+int NAME(pulls_stripes)(const Sequence *); /* backward: whether they pay */
+void NAME(lay_stripes)(const Sequence *);
 
 /* See dispatch.h. */
 idx NAME(stream_size)(const lstmc_layer *, int layers, idx samples);

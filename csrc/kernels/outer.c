@@ -5,7 +5,7 @@
 
 static void outer(const Tile *t, idx rows)
 {
-    const idx a_k = TILE_ROWS;
+    const idx a_k = TILE_ROWS, b_k = PANEL;
     const int fetch = 0;
     switch (rows) {
         CASES(ONE)
@@ -14,7 +14,7 @@ static void outer(const Tile *t, idx rows)
 
 static void outer_wide(const Tile *t, idx rows)
 {
-    const idx a_k = TILE_ROWS;
+    const idx a_k = TILE_ROWS, b_k = PANEL;
     const int fetch = 0;
     switch (rows) {
         CASES(OUTER)

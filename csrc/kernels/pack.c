@@ -1,4 +1,6 @@
 /* pack.c - weights from the rows that people know to the panels that the tile wants. */
+#include <string.h>
+
 #include "digits.h"
 #include "kernels.h"
 #include "lanes.h"
@@ -156,9 +158,20 @@ static void transpose_square(const real *from, idx q, idx n, real *to)
                 q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
 }
 
-/* Panel q of what the columns read of x (row NONE) or of a row state; out: (panels of
- * units, columns, PANEL, PANEL) */
-static void transpose(const Plan *plan, const real *packed, idx q, int row, real *out)
+/* The same, of rows that lie `apart`. */
+static void transpose_apart(const real *from, idx q, idx n, real *to, idx apart)
+{
+    real square[LINE / sizeof(real) * LINE / sizeof(real)]
+        __attribute__((aligned(LINE)));
+    transpose_square(from, q, n, apart == PANEL ? to : square);
+    for (idx j = 0; apart != PANEL && j < PANEL; ++j)
+        memcpy(to + j * apart, square + j * PANEL, LINE);
+}
+
+/* Panels q .. q + count of what the columns read of x (row NONE) or of a row state;
+ * out: (panels of units, columns, PANEL, count, PANEL) */
+static void transpose(const Plan *plan, const real *packed, idx q, idx count, int row,
+                      real *out)
 {
     const idx n = row == NONE ? plan->inputs : width_of(plan, plan->row[row].state);
     for (idx p = 0; p < plan->panels; ++p)
@@ -169,10 +182,11 @@ static void transpose(const Plan *plan, const real *packed, idx q, int row, real
                 if (row == NONE ? column->w == NONE : !reads_row(column, row))
                     continue;
                 const idx k0 = row == NONE ? 0 : place_in(plan, column, row);
-                transpose_square(packed + p * plan->block + reading->offset +
-                                     ((g - reading->first) * reading->k + k0) * PANEL,
-                                 q, n, out);
-                out += PANEL * PANEL;
+                const real *from = packed + p * plan->block + reading->offset +
+                                   ((g - reading->first) * reading->k + k0) * PANEL;
+                for (idx k = 0; k < count; ++k)
+                    transpose_apart(from, q + k, n, out + k * PANEL, count * PANEL);
+                out += PANEL * count * PANEL;
             }
         }
 }
@@ -202,9 +216,10 @@ idx NAME(transposed_size)(const Plan *plan, int row)
     return (row == NONE ? plan->panels : row_panels(plan, row)) * panel_size(plan, row);
 }
 
-/* Panel q of what a source's columns have of it, and its digits where wanted. */
-static void turn_panel(const Plan *plan, const real *packed, idx q, int k,
-                       const Transposed *to)
+/* Panels q .. q + count of what a source's columns have of it, side by side; and of a
+ * panel its digits where wanted. */
+static void turn_panels(const Plan *plan, const real *packed, idx q, idx count, int k,
+                        const Transposed *to)
 {
     const idx depth = source_panels(plan, k) * source_columns(plan, k) * PANEL;
     real *panel = (k == FROM_X      ? to->x
@@ -214,7 +229,7 @@ static void turn_panel(const Plan *plan, const real *packed, idx q, int k,
     if (k == FROM_LATE)
         transpose_late(plan, packed, q, panel);
     else
-        transpose(plan, packed, q, k == FROM_X ? NONE : k, panel);
+        transpose(plan, packed, q, count, k == FROM_X ? NONE : k, panel);
     if (AMX && to->digits[k])
         NAME(split_panel)(panel, depth, NULL,
                           to->digits[k] + q * digits_panel(digits_depth(depth)));
@@ -222,21 +237,22 @@ static void turn_panel(const Plan *plan, const real *packed, idx q, int k,
 
 void NAME(transpose_weights)(const Plan *plan, const real *packed, const Transposed *to)
 {
+    const idx count = to->striped ? STRIPE : 1;
     for (int row = 0; row < plan->rows; ++row) {
         if (plan->reader[row].count == 0)
             continue;
 #pragma omp for schedule(static) nowait
-        for (idx q = 0; q < row_panels(plan, row); ++q)
-            turn_panel(plan, packed, q, row, to);
+        for (idx q = 0; q < row_panels(plan, row); q += count)
+            turn_panels(plan, packed, q, count, row, to);
     }
     if (to->x) {
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < panels_of(plan->inputs); ++q)
-            turn_panel(plan, packed, q, FROM_X, to);
+            turn_panels(plan, packed, q, 1, FROM_X, to);
     }
     if (plan->late_panels > 0) {
 #pragma omp for schedule(static) nowait
         for (idx q = 0; q < plan->panels; ++q)
-            turn_panel(plan, packed, q, FROM_LATE, to);
+            turn_panels(plan, packed, q, 1, FROM_LATE, to);
     }
 }

@@ -4,7 +4,7 @@
 
 static void narrow(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 0;
     switch (rows) {
         CASES(ONE)
@@ -13,7 +13,7 @@ static void narrow(const Tile *t, idx rows)
 
 static void narrow_fetching(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 1;
     switch (rows) {
         CASES(ONE)
@@ -22,7 +22,7 @@ static void narrow_fetching(const Tile *t, idx rows)
 
 static void pair_fetching(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 1;
     switch (rows) {
         CASES(PAIR)
@@ -31,7 +31,7 @@ static void pair_fetching(const Tile *t, idx rows)
 
 static void pair(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 0;
     switch (rows) {
         CASES(PAIR)
@@ -40,7 +40,7 @@ static void pair(const Tile *t, idx rows)
 
 static void wide_fetching(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 1;
     switch (rows) {
         CASES(BESIDE)
@@ -49,7 +49,7 @@ static void wide_fetching(const Tile *t, idx rows)
 
 static void wide(const Tile *t, idx rows)
 {
-    const idx a_k = 1;
+    const idx a_k = 1, b_k = PANEL;
     const int fetch = 0;
     switch (rows) {
         CASES(BESIDE)
@@ -59,7 +59,28 @@ static void wide(const Tile *t, idx rows)
 static void row_alone(const Tile *t)
 {
     const int rows = 1, fetch = 0;
-    tile(t, rows, MOST_OF_A_ROW, 1, fetch);
+    tile(t, rows, MOST_OF_A_ROW, 1, PANEL, fetch);
+}
+
+/* Few rows, of stripes. */
+static void striped(const Tile *t, idx rows, idx panels)
+{
+    const idx a_k = 1, b_k = STRIPE * PANEL;
+    const int fetch = 0;
+    if (panels == 1)
+        switch (rows) {
+            CASES_3(ONE)
+        }
+    else if (panels == 2)
+        switch (rows) {
+            CASES_3(PAIR)
+        }
+    else if (panels == 4)
+        switch (rows) {
+            CASES_3(BESIDE)
+        }
+    else
+        tile(t, 1, MOST_OF_A_ROW, a_k, b_k, fetch);
 }
 
 /* Bytes of a panel from which on the next is fetched while this one is used, and bytes
@@ -73,7 +94,7 @@ static void row_alone(const Tile *t)
 #define DEPTH (MANY_BESIDE > 1 ? 160 : LARGE_PANEL / LINE)
 
 /* How deep the panels of a row alone are at most for MOST_OF_A_ROW of them. */
-#define ROW_DEPTH 48
+#define ROW_DEPTH 64
 
 /* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
 typedef struct {
@@ -107,6 +128,12 @@ static void pass_rows(Tile *t, idx rows, idx panels)
     }
 }
 
+/* To panel n from the one before. */
+static idx to_next_of_stripe(const Product *p, idx n)
+{
+    return n % STRIPE ? PANEL : p->b_stripe - (STRIPE - 1) * PANEL;
+}
+
 /* On top of what C has if it is not the first. */
 static void add_part(const Product *p, Part part, Fetching *fetching)
 {
@@ -120,18 +147,20 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
     t.runs = part.runs, t.run = part.run, t.skip = p->skip;
     t.start_row = is_first ? p->start_row : p->c_row, t.c_row = p->c_row;
     /* Of the next panel; and from the last of a group to the first of the next. */
-    const real *b = p->b + part.b;
+    const real *b = p->b + part.b * (p->b_stripe ? STRIPE : 1);
     real *c = p->c;
     const idx b_over = p->b_group - (p->panels - 1) * p->b_panel,
               start_over = start_group - (p->panels - 1) * start_panel,
               c_over = p->c_group - (p->panels - 1) * p->c_panel;
-    idx q = 0;
+    idx q = 0, n = 0;
     for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
         beside = panels_beside(p->rows, left, depth, is_large);
         for (idx j = 0; j < beside; ++j) {
             t.b[j] = b, t.start[j] = start, t.c[j] = c;
             const int is_over = ++q == p->panels;
-            b += is_over ? b_over : p->b_panel;
+            b += p->b_stripe ? to_next_of_stripe(p, ++n)
+                 : is_over   ? b_over
+                             : p->b_panel;
             start += is_over ? start_over : start_panel;
             c += is_over ? c_over : p->c_panel;
             q = is_over ? 0 : q;
@@ -147,7 +176,9 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
         for (idx block = 0; block < blocks; ++block) {
             const idx rows = height + (block < higher);
             fetch_some(fetching);
-            if (beside == 1)
+            if (p->b_stripe)
+                striped(&t, rows, beside);
+            else if (beside == 1)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
             else if (beside == 2)
                 (is_large ? pair_fetching : pair)(&t, rows);

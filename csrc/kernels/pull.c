@@ -77,14 +77,15 @@ static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx
         .run = columns * PANEL,
         .skip = after * plan->slots * PANEL,
         .b_panel = depth * PANEL,
+        .b_stripe = job->d->transposed.striped ? depth * STRIPE * PANEL : 0,
         .start = no_start(),
         .start_panel = masked ? 0 : size,
         .start_row = masked ? 0 : PANEL,
         .c_panel = size,
         .c_row = PANEL,
     };
-    const idx at_once =
-        max_idx(MOST_BESIDE, STRETCH / (depth * PANEL * (idx)sizeof(real)));
+    const idx fit = STRETCH / (depth * PANEL * (idx)sizeof(real));
+    const idx at_once = max_idx(1, fit / MOST_BESIDE) * MOST_BESIDE;
     for (idx done = 0; done < last - first; done += at_once) {
         product.panels = min_idx(at_once, last - first - done);
         const Soon share = part_of(soon, done, done + product.panels, last - first);

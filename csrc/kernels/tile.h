@@ -6,7 +6,8 @@
 #define LSTMC_TILE_H
 
 #include "cases.h"
-#include "kernels.h"
+#include "product.h"
+#include "vmath.h"
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define REGISTERS 32
@@ -22,7 +23,7 @@
  * vectors keep both multipliers busy. */
 #define MOST_OF_A_ROW (ACCUMULATORS >= 8 * VECS ? 8 : BESIDE(1))
 
-/* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * PANEL]. */
+/* (rows, panels) outputs; a[r * a_row + k * a_k], b[panel][k * b_k]. */
 typedef struct {
     const real *a;
     idx a_row, runs, run, skip;
@@ -47,7 +48,7 @@ ALWAYS_INLINE void load_now(vec *x)
 }
 
 ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const idx a_k,
-                        const int fetch)
+                        const idx b_k, const int fetch)
 {
     const idx a_row = t->a_row;
     const int vecs = panels * VECS; /* vector j is j % VECS of panel j / VECS */
@@ -65,7 +66,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
         EACH (q, (rows + REACH - 1) / REACH)
             a[q] = t->a + run * t->skip + q * REACH * a_row;
         TWICE
-        for (const idx end = place + t->run * PANEL; place < end; place += PANEL) {
+        for (const idx end = place + t->run * b_k; place < end; place += b_k) {
             if (fetch) {
                 __builtin_prefetch(ahead, 0, 2);
                 ahead += t->ahead_step;
@@ -91,7 +92,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 }
 
 /* clang-format off */
-#define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, fetch); break;
+#define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, b_k, fetch); break;
 /* clang-format on */
 
 /* How far what is wanted soon has been fetched, and what a tile takes of it. */

@@ -102,6 +102,31 @@ static void check_pieces(const Product *product)
     }
 }
 
+/* The same B in stripes, which few rows may read: the same bits. */
+static void check_stripes(const Product *product)
+{
+    const idx all = product->groups * product->panels;
+    const idx depth = product->runs * product->run,
+              stripes = (all + STRIPE - 1) / STRIPE;
+    const idx reals = all * product->rows * PANEL, size = depth * STRIPE * PANEL;
+    real *b = numbers(stripes * size), *c = numbers(reals);
+    for (idx n = 0; n < all; ++n)
+        for (idx k = 0; k < depth; ++k)
+            memcpy(b + n / STRIPE * size + (k * STRIPE + n % STRIPE) * PANEL,
+                   product->b + n / product->panels * product->b_group +
+                       n % product->panels * product->b_panel + k * PANEL,
+                   LINE);
+    Product striped = *product;
+    striped.b = b;
+    striped.b_stripe = size;
+    striped.c = c;
+    NAME(product)(&striped);
+    CHECK_SAY(memcmp(c, product->c, (size_t)reals * sizeof(real)) == 0,
+              "not the bits of panels");
+    free(b);
+    free(c);
+}
+
 /* Sums over samples of what is packed in blocks, on top of what is there. */
 static void check_outer(idx rows, idx panels, idx depth)
 {
@@ -176,6 +201,8 @@ static void check_product(idx rows, idx panels, idx groups, idx runs, idx run)
             check_alone(&product, r, k / panels, k % panels,
                         c + (k * rows + r) * PANEL);
     check_pieces(&product);
+    if (rows <= 3)
+        check_stripes(&product);
     free(a);
     free(b);
     free(start);
@@ -194,7 +221,7 @@ void NAME(test_product)(void)
                 check_product(rows, panels, groups, 3, 2);
             }
     for (size_t k = 0; k < sizeof deep / sizeof *deep; ++k)
-        for (idx rows = 5; rows <= 40; rows += 7)
+        for (idx rows = 1; rows <= 40; rows += rows < 5 ? 2 : 7)
             for (idx panels = 2; panels <= 8; panels *= 2)
                 check_product(rows, panels, 1, deep[k][0], deep[k][1]);
     for (idx rows = 1; rows <= 2 * TILE_ROWS + 1; ++rows)
