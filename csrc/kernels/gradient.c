@@ -104,18 +104,21 @@ void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
         seen[k] = seen_part(plan, k, TILE_ROWS);
+    const idx chunk_size = blocks_in_row(plan) * outer_block(CHUNK);
     Lot lots[2];
+    real *packed[2];
     idx before[2];
     for (int k = 0; k < s->lots; ++k) {
         lots[k] = find_lot(s, k * s->parts + job->part, window);
+        packed[k] = packed_rows(s, lots + k, 0);
         before[k] = lot_total(s, k, t) - lot_total(s, k, window.first);
     }
     EACH_OWN_ROW (job, r, active) {
-        const Lot *lot = lots + row_of(job, r) % s->lots;
-        const idx k = before[row_of(job, r) % s->lots] + row_of(job, r) / s->lots;
-        const idx chunk = k / CHUNK;
+        const idx row = row_of(job, r), number = row % s->lots;
+        const Lot *lot = lots + number;
+        const idx k = before[number] + row / s->lots, chunk = k / CHUNK;
         const idx apart = outer_block(min_idx(CHUNK, lot->rows - chunk * CHUNK));
-        real *to = packed_rows(s, lot, chunk) + k % CHUNK * TILE_ROWS;
+        real *to = packed[number] + chunk * chunk_size + k % CHUNK * TILE_ROWS;
         for (int j = 0; j < seen_count(plan); ++j)
             pack_part(seen + j, j == X, lot->row + k, apart,
                       to + seen[j].first * apart);
