@@ -38,12 +38,12 @@ def main(arguments=None) -> int:
             return 0
         alone = {"footprint": footprint.measure, "limits": limits.measure}
         if options.command in alone:
-            alone[options.command](say)
+            alone[options.command](_folder(options), say)
             return 0
         sound = measure(options)
         if options.command == "all" and not options.quick:
             for command in alone.values():
-                command(say)
+                command(_folder(options), say)
         return 0 if sound else 1
     except ValueError as error:
         sys.exit(f"bench: {error}")
@@ -96,12 +96,18 @@ def _job(suite, options, machine):
         "rounds": options.rounds or rounds,
         "seconds": options.seconds or seconds,
     }
-    folder = BUILD if options.quick else RESULTS
-    path = folder / f"{options.name or suite.file}.json"
+    path = _folder(options) / f"{options.name or suite.file}.json"
     record = open_record(path, machine, settings)
     if options.resume:
         plan = run.remaining(plan, record)
     return plan, crews, record, path, suite.judge
+
+
+def _folder(options):
+    """Where the result files go; made if need be."""
+    folder = BUILD if options.quick else RESULTS / options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _parser():
@@ -133,6 +139,9 @@ def _parser():
     parser.add_argument("--rounds", type=int, help="turns of each peer; usually 5")
     parser.add_argument("--seconds", type=float, help="of a turn; default: 0.3 or less")
     parser.add_argument("--name", help="of the result file; not with all")
+    parser.add_argument(
+        "--folder", default="", help="under results/, of another machine than theirs"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="skip what the result file has"
     )

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 INTERPRETERS = 15
 
 
-def measure(say=print) -> None:
-    """Write results/footprint.json."""
+def measure(folder=RESULTS, say=print) -> None:
+    """Write footprint.json into a folder."""
     samples = [time_imports() for _ in range(INTERPRETERS)]
     numpy_ms, lstmc_ms = (digits(statistics.median(times)) for times in zip(*samples))
     say(f"import: numpy {numpy_ms} ms, then lstmc {lstmc_ms} ms more")
@@ -34,7 +34,7 @@ def measure(say=print) -> None:
         "wheel_bytes": size,
     }
     text = json.dumps(record, indent=1) + "\n"
-    (RESULTS / "footprint.json").write_text(text)
+    (folder / "footprint.json").write_text(text)
 
 
 def time_imports() -> tuple[float, float]:

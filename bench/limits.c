@@ -1,7 +1,7 @@
 /* limits.c - how fast weights come to a core out of the cache that holds them.
  *
- *   s += a b       b read once in four runs side by side, as a step of one sequence
- *                  reads the columns of a cell; s stays in registers
+ *   s += a b       b read once in one run, four lines at a time, as a step of one
+ *                  sequence reads the columns of a cell; s stays in registers
  *
  * Built for the instruction set that peak.c chooses. */
 
@@ -18,7 +18,7 @@
 
 typedef float vector __attribute__((vector_size(VECTOR), may_alias));
 
-enum { RUNS = 4, PANEL = 64 / sizeof(float), VECTORS = 64 / VECTOR };
+enum { SIDE = 4, PANEL = 64 / sizeof(float), VECTORS = 64 / VECTOR };
 
 static double now(void)
 {
@@ -27,24 +27,21 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* b: (RUNS, depth, PANEL). */
+/* b: (depth, SIDE, PANEL). */
 static float read_block(const float *b, size_t depth, float a)
 {
-    vector sum[RUNS * VECTORS];
+    vector sum[SIDE * VECTORS];
 #pragma GCC unroll 16
-    for (int j = 0; j < RUNS * VECTORS; ++j)
+    for (int j = 0; j < SIDE * VECTORS; ++j)
         sum[j] = (vector){0};
     const vector factor = a - (vector){0};
-    for (size_t k = 0; k < depth; ++k, b += PANEL) {
+    for (size_t k = 0; k < depth; ++k, b += SIDE * PANEL)
 #pragma GCC unroll 16
-        for (int j = 0; j < RUNS * VECTORS; ++j) {
-            const float *run = b + (size_t)(j / VECTORS) * depth * PANEL;
-            sum[j] += factor * ((const vector *)run)[j % VECTORS];
-        }
-    }
+        for (int j = 0; j < SIDE * VECTORS; ++j)
+            sum[j] += factor * ((const vector *)b)[j];
     vector all = sum[0];
 #pragma GCC unroll 16
-    for (int j = 1; j < RUNS * VECTORS; ++j)
+    for (int j = 1; j < SIDE * VECTORS; ++j)
         all += sum[j];
     return all[0];
 }
@@ -54,7 +51,7 @@ static float read_block(const float *b, size_t depth, float a)
 double read_rate(const float *weights, size_t units, double seconds)
 {
     volatile float sink = 0;
-    const size_t block = RUNS * units * PANEL;
+    const size_t block = SIDE * units * PANEL;
     double elapsed = 0, bytes = 0;
     const double start = now();
     while (elapsed < seconds) {

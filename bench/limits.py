@@ -19,8 +19,8 @@ ROUNDS = 21
 SECONDS = 0.01
 
 
-def measure(say=print) -> None:
-    """Write results/limits.json."""
+def measure(folder=RESULTS, say=print) -> None:
+    """Write limits.json into a folder."""
     rates = {}
     for units in sorted({s.h for s in SHAPES.values() if s.B == 1}):
         rates[units] = digits(read_rate(units) / 1e9)
@@ -32,7 +32,7 @@ def measure(say=print) -> None:
         "rounds": ROUNDS,
         "gb_per_second": rates,
     }
-    (RESULTS / "limits.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "limits.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 def read_rate(units: int) -> float:

@@ -1,7 +1,8 @@
 """The tables of README.md and docs/performance.md, from the result files alone.
 
 A block stands between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``. NAME is one of
-`BLOCKS`, or a cell and a kind: ``lstm-inference``, ``gru-training`` ...
+`BLOCKS`, or a cell and a kind: ``lstm-inference``, ``gru-training`` ... Results of
+another machine lie in a folder of results/, and ``NAME@FOLDER`` is made of those.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
 # Name of a block: its result files, and who renders it.
 BLOCKS = {
     "machine": (["speed"], tables.machine),
+    "summary": (["speed"], tables.summary),
     "footprint": (["footprint"], tables.footprint),
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),
@@ -63,8 +65,10 @@ def render_files() -> None:
 def load_records() -> dict[str, dict]:
     """Read the committed result files, by name."""
     return {
-        path.stem: json.loads(path.read_text())
-        for path in sorted(RESULTS.glob("*.json"))
+        path.relative_to(RESULTS).with_suffix("").as_posix(): json.loads(
+            path.read_text()
+        )
+        for path in sorted(RESULTS.rglob("*.json"))
     }
 
 
@@ -93,15 +97,17 @@ def render(text: str, records: dict[str, dict]) -> str:
 
 def render_block(name: str, records: dict[str, dict]) -> str:
     """Render the block of this name."""
+    name, _, folder = name.partition("@")
+    place = f"{folder}/" if folder else ""
     if name in BLOCKS:
         files, table = BLOCKS[name]
-        return table(*(_record(file, records) for file in files))
+        return table(*(_record(place + file, records) for file in files))
     cell, _, kind = name.partition("-")
     if cell not in CELLS or kind not in KINDS:
         raise ValueError(
             f"bench: expected {', '.join(BLOCKS)} or CELL-KIND, got {name}"
         )
-    record = _record("speed", records)
+    record = _record(place + "speed", records)
     cases = [
         case for case in record["cases"] if (case["cell"], case["kind"]) == (cell, kind)
     ]

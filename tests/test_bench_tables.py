@@ -54,6 +54,14 @@ def test_a_block_becomes_a_table():
     assert render.render(rendered, {"speed": made_up_record()}) == rendered
 
 
+def test_a_block_of_another_machine_and_its_summary():
+    records = {"other/speed": made_up_record()}
+    text = render.render_block("summary@other", records)
+    assert "| LSTM | inference | 2 | 4.00 | 4.00 (sensor-b1) | 21.8 |" in text
+    with pytest.raises(ValueError, match=r"expected results/speed\.json"):
+        render.render_block("summary", records)
+
+
 def test_the_fits_have_a_table_of_their_own():
     timed = {"lstmc": turns(0.01, peak=1e11), "torch-packed": turns(0.08)}
     found = {"mean_loss": 0.5, "last_loss": 0.04, "accuracy": 0.9}
