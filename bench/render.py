@@ -17,6 +17,7 @@ from bench import (
     highway,
     mdlstm,
     mlstm,
+    summary,
     tables,
     targets,
     xlstm_stack,
@@ -30,7 +31,7 @@ BLOCK = re.compile(r"(<!-- bench:(\S+) -->\n)(.*?)(<!-- /bench -->)", re.DOTALL)
 # Name of a block: its result files, and who renders it.
 BLOCKS = {
     "machine": (["speed"], tables.machine),
-    "summary": (["speed"], tables.summary),
+    "summary": (["speed"], summary.table),
     "footprint": (["footprint"], tables.footprint),
     "fit": (["fit"], tables.fits),
     "float64": (["float64"], tables.grid),

@@ -26,29 +26,6 @@ def machine(record) -> str:
     )
 
 
-def summary(record) -> str:
-    """A row per cell, kind and threads: the mean ratio, the least, and the shares."""
-    head = ["layer", "work", "threads", "mean ratio", "least", "% of peak: median"]
-    groups: dict[tuple, list] = {}
-    for case in record["cases"]:
-        key = case["cell"].upper(), case["kind"], case["threads"]
-        groups.setdefault(key, []).append(case)
-    rows = []
-    for key in sorted(groups, key=lambda key: (key[0] != "LSTM", *key)):
-        cases = groups[key]
-        shares = [case["peers"][OURS]["percent_of_peak"] for case in cases]
-        least = min(cases, key=lambda case: case["ratio"])
-        rows.append(
-            [
-                *map(str, key),
-                f"{geometric_mean(cases, key[2]):.2f}",
-                f"{least['ratio']:.2f} ({least['shape']['name']})",
-                figures(statistics.median(shares)),
-            ]
-        )
-    return _table(head, rows, words=2) + "\nOver the shapes of the grid.\n"
-
-
 def footprint(record) -> str:
     """One sentence: what an import and a wheel weigh."""
     ours, numpys = figures(record["lstmc_ms"]), figures(record["numpy_ms"])
