@@ -27,7 +27,7 @@ def test_a_long_call_hears_an_interrupt(layer, phase, threads):
     rng = np.random.default_rng(0)
     few = rng.standard_normal((3, 5, 600)).astype(np.float32)
     before = layer(few)[0]
-    X = rng.standard_normal((64, 60, 600)).astype(np.float32)  # seconds of work
+    X = rng.standard_normal((64, 120, 600)).astype(np.float32)  # seconds of work
     calls = {
         "inference": lambda: layer(X, threads=threads),
         "forward": lambda: layer.forward(X, threads=threads),
@@ -45,15 +45,18 @@ def test_a_long_sum_over_alignments_hears_an_interrupt(call):
     interrupt(lambda: call([logits], [np.tile([1, 2], 1500)]))
 
 
-def interrupt(call):
-    """The call ends soon after a signal, and raises what its handler does."""
+def interrupt(call, after=0.1):
+    """The call ends soon after a signal, and raises what its handler does.
+
+    The signal comes `after` so many seconds: the call has to take twice as long.
+    """
     sent = []
 
     def send():
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = threading.Timer(0.1, send)
+    timer = threading.Timer(after, send)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         call()
