@@ -93,6 +93,26 @@ def test_threads_that_share_a_sequence_do_not_overtake():
     assert all(input_gradient(2) == alone for _ in range(300))
 
 
+FEWER = """
+import numpy as np
+from lstmc.layers import Recurrent
+X = np.random.default_rng(0).standard_normal((1, 30, 8)).astype(np.float32)
+for cell in ("lstm", "gru"):  # R in stripes of one panel of units, and of four
+    layer = Recurrent(8, 256, cell, random_state=0)
+    found = []
+    for threads in (1, 4):
+        Y, _, tape = layer.forward(X, threads=threads)
+        dX, _, grads = layer.backward(tape, Y, threads=threads)
+        found.append([a.tobytes() for a in (Y, dX, *grads.values())])
+    print(cell, found[0] == found[1])
+"""
+
+
+def test_a_crew_of_fewer_threads_than_were_asked_for(run_python):
+    # Three share 16 panels, of which none but the first starts with a stripe.
+    assert run_python(FEWER, OMP_THREAD_LIMIT="3") == "lstm True\ngru True"
+
+
 @pytest.mark.parametrize(("units", "lengths"), PATHS.values(), ids=PATHS)
 def test_a_batch_is_the_sum_of_its_sequences(make_layer, make_batch, units, lengths):
     layer = make_layer(6, units, dtype="float64")

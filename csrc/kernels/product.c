@@ -152,7 +152,7 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
     const idx b_over = p->b_group - (p->panels - 1) * p->b_panel,
               start_over = start_group - (p->panels - 1) * start_panel,
               c_over = p->c_group - (p->panels - 1) * p->c_panel;
-    idx q = 0, n = 0;
+    idx q = 0, n = p->b_first;
     for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
         beside = panels_beside(p->rows, left, depth, is_large);
         for (idx j = 0; j < beside; ++j) {

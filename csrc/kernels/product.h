@@ -24,6 +24,7 @@ typedef struct {
     const real *b; /* (groups, panels, runs * run, PANEL), b_panel apart */
     idx b_panel, b_group;
     idx b_stripe; /* (stripes, runs * run, STRIPE, PANEL) instead, so far apart; or 0 */
+    int b_first; /* which panel of a stripe b is */
     const real
         *start; /* (groups, panels, rows, PANEL), start_row 0: one for all rows */
     idx start_panel, start_group, start_row;
@@ -37,6 +38,14 @@ typedef struct {
  * In a stripe, for few rows, they lie side by side. */
 #define MOST_BESIDE 4
 #define STRIPE MOST_BESIDE
+
+/* B is in these stripes, from panel n of them on. */
+ALWAYS_INLINE void start_in_stripes(Product *p, const real *stripes, idx apart, idx n)
+{
+    p->b = stripes + n / STRIPE * apart + n % STRIPE * PANEL;
+    p->b_stripe = apart;
+    p->b_first = n % STRIPE;
+}
 
 void NAME(product)(const Product *);
 

@@ -77,7 +77,6 @@ static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx
         .run = columns * PANEL,
         .skip = after * plan->slots * PANEL,
         .b_panel = depth * PANEL,
-        .b_stripe = job->d->transposed.striped ? depth * STRIPE * PANEL : 0,
         .start = no_start(),
         .start_panel = masked ? 0 : size,
         .start_row = masked ? 0 : PANEL,
@@ -92,6 +91,9 @@ static void pull_row(Job *job, int k, idx first, idx last, const real *tape, idx
         product.soon = soon ? &share : NULL;
         const idx p = job->odd ? last - done - product.panels : first + done;
         product.b = job->d->transposed.state[k] + p * depth * PANEL;
+        if (job->d->transposed.striped)
+            start_in_stripes(&product, job->d->transposed.state[k],
+                             depth * STRIPE * PANEL, p);
         product.c = ds + p * size;
         if (!masked)
             product.start = product.c;

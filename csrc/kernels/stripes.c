@@ -102,7 +102,6 @@ void NAME(lay_stripes)(const Sequence *s)
 void NAME(read_stripes)(const Job *job, idx p, const Reading *reading, Product *product)
 {
     const Plan *plan = &job->s->plan;
-    product->b_stripe = stripe_size(plan, reading);
-    product->b = job->d->stripes + stripes_before(plan, reading) +
-                 p * reading->count / STRIPE * product->b_stripe;
+    start_in_stripes(product, job->d->stripes + stripes_before(plan, reading),
+                     stripe_size(plan, reading), p * reading->count);
 }

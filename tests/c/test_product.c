@@ -123,6 +123,18 @@ static void check_stripes(const Product *product)
     NAME(product)(&striped);
     CHECK_SAY(memcmp(c, product->c, (size_t)reals * sizeof(real)) == 0,
               "not the bits of panels");
+    /* The rest from any panel on. */
+    for (idx first = 1; product->groups == 1 && first < all; ++first) {
+        start_in_stripes(&striped, b, size, first);
+        striped.panels = all - first;
+        striped.start = product->start + first * product->start_panel;
+        memset(c, 0, (size_t)reals * sizeof(real));
+        NAME(product)(&striped);
+        const size_t bytes =
+            (size_t)(striped.panels * product->rows * PANEL) * sizeof(real);
+        CHECK_SAY(memcmp(c, product->c + first * product->c_panel, bytes) == 0,
+                  "from panel %td on: not its bits", first);
+    }
     free(b);
     free(c);
 }
