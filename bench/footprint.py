@@ -23,8 +23,8 @@ def measure(folder=RESULTS, say=print) -> None:
     samples = [time_imports() for _ in range(INTERPRETERS)]
     numpy_ms, lstmc_ms = (digits(statistics.median(times)) for times in zip(*samples))
     say(f"import: numpy {numpy_ms} ms, then lstmc {lstmc_ms} ms more")
-    with tempfile.TemporaryDirectory() as folder:
-        size = build_wheel(folder).stat().st_size
+    with tempfile.TemporaryDirectory() as dist:
+        size = build_wheel(dist).stat().st_size
     say(f"wheel: {size / 1e6:.2f} MB")
     record = {
         "machine": describe_machine(),
