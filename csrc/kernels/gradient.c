@@ -6,7 +6,7 @@
  * [x, s], s the row states and the late row, is packed in blocks of TILE_ROWS columns,
  * each part of it apart, a chunk of CHUNK rows at a time; da is gathered panel by
  * panel. Threads share the panels of units and columns, so every sum is one thread's.
- * All functions are called by the whole team. */
+ * All functions but pack_rows, which is a job's, are called by the whole team. */
 #include "gradient.h"
 
 #include "job.h"
@@ -27,10 +27,15 @@ idx NAME(packed_rows_size)(const Sequence *s)
                                   : lot_count(s) * lot_size(s);
 }
 
+/* From a chunk to the next. */
+static idx chunk_size(const Plan *plan)
+{
+    return blocks_in_row(plan) * outer_block(CHUNK);
+}
+
 static real *packed_rows(const Sequence *s, const Lot *lot, idx chunk)
 {
-    return s->packed_rows + lot->number * lot_size(s) +
-           chunk * blocks_in_row(&s->plan) * outer_block(CHUNK);
+    return s->packed_rows + lot->number * lot_size(s) + chunk * chunk_size(&s->plan);
 }
 
 static void clear(real *gradient, idx size)
@@ -104,7 +109,7 @@ void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
     Seen seen[ROWS + MAX_STATES + 1];
     for (int k = 0; k < seen_count(plan); ++k)
         seen[k] = seen_part(plan, k, TILE_ROWS);
-    const idx chunk_size = blocks_in_row(plan) * outer_block(CHUNK);
+    const idx next_chunk = chunk_size(plan);
     Lot lots[2];
     real *packed[2];
     idx before[2];
@@ -118,7 +123,7 @@ void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
         const Lot *lot = lots + number;
         const idx k = before[number] + row / s->lots, chunk = k / CHUNK;
         const idx apart = outer_block(min_idx(CHUNK, lot->rows - chunk * CHUNK));
-        real *to = packed[number] + chunk * chunk_size + k % CHUNK * TILE_ROWS;
+        real *to = packed[number] + chunk * next_chunk + k % CHUNK * TILE_ROWS;
         for (int j = 0; j < seen_count(plan); ++j)
             pack_part(seen + j, j == X, lot->row + k, apart,
                       to + seen[j].first * apart);

@@ -3,23 +3,8 @@
 
 #define OUTER(rows) OUTER_PANELS
 
-static void outer(const Tile *t, idx rows)
-{
-    const idx a_k = TILE_ROWS, b_k = PANEL;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(ONE)
-    }
-}
-
-static void outer_wide(const Tile *t, idx rows)
-{
-    const idx a_k = TILE_ROWS, b_k = PANEL;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(OUTER)
-    }
-}
+TILES(outer, CASES(ONE), TILE_ROWS, 0)
+TILES(outer_wide, CASES(OUTER), TILE_ROWS, 0)
 
 /* What the next tile goes on with, since sums of weights come from far. */
 static void fetch_rows(const real *c, idx rows)

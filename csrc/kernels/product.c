@@ -2,59 +2,12 @@
  * panels one takes, and in what order, so that what it reads lies near. */
 #include "tile.h"
 
-static void narrow(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(ONE)
-    }
-}
-
-static void narrow_fetching(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 1;
-    switch (rows) {
-        CASES(ONE)
-    }
-}
-
-static void pair_fetching(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 1;
-    switch (rows) {
-        CASES(PAIR)
-    }
-}
-
-static void pair(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(PAIR)
-    }
-}
-
-static void wide_fetching(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 1;
-    switch (rows) {
-        CASES(BESIDE)
-    }
-}
-
-static void wide(const Tile *t, idx rows)
-{
-    const idx a_k = 1, b_k = PANEL;
-    const int fetch = 0;
-    switch (rows) {
-        CASES(BESIDE)
-    }
-}
+TILES(narrow, CASES(ONE), 1, 0)
+TILES(narrow_fetching, CASES(ONE), 1, 1)
+TILES(pair, CASES(PAIR), 1, 0)
+TILES(pair_fetching, CASES(PAIR), 1, 1)
+TILES(wide, CASES(BESIDE), 1, 0)
+TILES(wide_fetching, CASES(BESIDE), 1, 1)
 
 static void row_alone(const Tile *t)
 {

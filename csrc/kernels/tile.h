@@ -95,6 +95,17 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
 #define CASE(rows, panels) case rows: tile(t, rows, panels, a_k, b_k, fetch); break;
 /* clang-format on */
 
+/* A function for the heights of some cases, of panels. */
+#define TILES(name, cases, a_step, fetches)   \
+    static void name(const Tile *t, idx rows) \
+    {                                         \
+        const idx a_k = a_step, b_k = PANEL;  \
+        const int fetch = fetches;            \
+        switch (rows) {                       \
+            cases                             \
+        }                                     \
+    }
+
 /* How far what is wanted soon has been fetched, and what a tile takes of it. */
 typedef struct {
     const Soon *soon; /* NULL: nothing */
