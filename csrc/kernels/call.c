@@ -172,7 +172,7 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
 
 /* Bytes of a tape that no cache holds until backward, and rows of a slab whose products
  * take long enough to fetch some of it. */
-#define FAR_TAPE (16 << 20)
+#define FAR_TAPE (5 << 20)
 #define FAR_ROWS 8
 
 static int is_far(const Sequence *s, const lstmc_call *call)
