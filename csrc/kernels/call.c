@@ -170,16 +170,14 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     }
 }
 
-/* Bytes of tape that the caches of a thread do not hold until backward, and rows of a
- * slab whose products take long enough to fetch some of it. */
+/* Bytes of tape that the caches of a thread do not hold until backward. */
 #define FAR_TAPE (5 << 20)
-#define FAR_ROWS 8
 
 static int is_far(const Sequence *s, const lstmc_call *call)
 {
     const idx lines = s->parts * s->plan.panels * s->plan.slots;
     const idx steps = call->offsets[s->rows] - call->offsets[0];
-    return s->rows >= s->slabs * FAR_ROWS && steps * lines > s->threads * (FAR_TAPE / LINE);
+    return steps * lines > s->threads * (FAR_TAPE / LINE);
 }
 
 /* The arrays of a call; their place in the workspace when there is one. */
