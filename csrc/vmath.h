@@ -66,15 +66,22 @@ ALWAYS_INLINE vec choose(ivec first, vec x, vec y)
 #if LSTMC_F64
 #define MAX_(low, x) INTRINSIC(max, pd)(low, x)
 #define MIN_(high, x) INTRINSIC(min, pd)(high, x)
+#define STORE_PAST_(to, x) INTRINSIC(stream, pd)(to, x)
 #else
 #define MAX_(low, x) INTRINSIC(max, ps)(low, x)
 #define MIN_(high, x) INTRINSIC(min, ps)(high, x)
+#define STORE_PAST_(to, x) INTRINSIC(stream, ps)(to, x)
 #endif
 ALWAYS_INLINE vec max_(vec low, vec x) { return MAX_(low, x); }
 ALWAYS_INLINE vec min_(vec high, vec x) { return MIN_(high, x); }
+/* To a vector of memory, past the caches; others see it after pass_stores(). */
+ALWAYS_INLINE void store_past(real *to, vec x) { STORE_PAST_(to, x); }
+ALWAYS_INLINE void pass_stores(void) { _mm_sfence(); }
 #else
 ALWAYS_INLINE vec max_(vec low, vec x) { return choose(low > x, low, x); }
 ALWAYS_INLINE vec min_(vec high, vec x) { return choose(high < x, high, x); }
+ALWAYS_INLINE void store_past(real *to, vec x) { *(vec *)to = x; }
+ALWAYS_INLINE void pass_stores(void) {}
 #endif
 
 ALWAYS_INLINE vec abs_(vec x)

@@ -174,6 +174,18 @@ def test_many_slabs_and_windows(make_layer, make_batch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_behind_the_caches(make_layer, make_batch, dtype):
+    # From 5 MB on outputs go past the caches, and backward fetches its tape.
+    layer = make_layer(3, 16, dtype=dtype, bidirectional=True)
+    lengths = [*range(130, 150)] * (15 if dtype == "float32" else 8)
+    batch = make_batch(layer, lengths)
+    assert sum(lengths) * 32 * np.dtype(dtype).itemsize > 5 << 20
+    whole = one_by_one(layer, batch)
+    for chosen in ([0], list(range(0, len(lengths), 23))):
+        assert one_by_one(layer, pick(batch, chosen)) == [whole[j] for j in chosen]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_lots_of_one_direction(make_layer, make_batch, dtype):
     # Windows in which the second lot has a row less at some steps, and none at last.
     layer = make_layer(6, 70, dtype=dtype)

@@ -188,7 +188,7 @@ static void run_step(Job *job, idx t, idx active, idx after, real *tape)
     note_time(job, t, active);
     note_outputs(job, t, active);
     NAME(pull_rows)(job, tape + plan->panels * active * plan->slots * PANEL, after,
-                    job->s->is_far ? &soon : NULL);
+                    job->s->tape_is_far ? &soon : NULL);
     const idx at_once = plan->cell->whole ? plan->panels : 1;
     if (plan->late_panels > 0)
         run_stages(job, t, active, tape);

@@ -170,14 +170,22 @@ static void lay_out_backward(Sequence *s, const lstmc_call *call, idx longest,
     }
 }
 
-/* Bytes of tape that the caches of a thread do not hold until backward. */
-#define FAR_TAPE (5 << 20)
+/* Bytes of tape that the caches of a thread do not hold until backward, and of y that
+ * they do not hold until it is read. */
+#define FAR (5 << 20)
 
-static int is_far(const Sequence *s, const lstmc_call *call)
+static int tape_is_far(const Sequence *s, idx steps)
 {
     const idx lines = s->parts * s->plan.panels * s->plan.slots;
-    const idx steps = call->offsets[s->rows] - call->offsets[0];
-    return steps * lines > s->threads * (FAR_TAPE / LINE);
+    return steps * lines > s->threads * (FAR / LINE);
+}
+
+/* And its panels are whole lines, which are stored at once. */
+static int y_is_far(const Sequence *s, idx steps)
+{
+    const idx width = s->plan.outputs;
+    return steps * s->parts * width > FAR / (idx)sizeof(real) && width % PANEL == 0 &&
+           (uintptr_t)s->y % LINE == 0;
 }
 
 /* The arrays of a call; their place in the workspace when there is one. */
@@ -201,7 +209,9 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.segment =
         training && call->checkpoint ? NAME(segment_steps)(&s) : max_idx(1, longest);
     const int again = s.segment < longest;
-    s.is_far = backward && is_far(&s, call);
+    const idx steps = call->offsets[s.rows] - call->offsets[0];
+    s.tape_is_far = backward && tape_is_far(&s, steps);
+    s.y_is_far = !backward && y_is_far(&s, steps);
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));

@@ -173,7 +173,10 @@ static void copy_output(const Job *job, idx first, idx last, idx active)
         const real *h = job->xh[1] + job->h0 + p * PANEL;
         real *y = job->y + p * PANEL;
         for (idx r = 0; r < active; ++r, h += job->row)
-            if (width == PANEL)
+            if (job->s->y_is_far)
+                EACH_VECTOR (j)
+                    store_past(y + job->at[r] + j * LANES, ((const vec *)h)[j]);
+            else if (width == PANEL)
                 EACH_VECTOR (j)
                     ((loose *)(y + job->at[r]))[j] = ((const vec *)h)[j];
             else
@@ -196,7 +199,7 @@ void NAME(run_step)(Job *job, idx t, idx active, real *tape)
         real *a = tape ? tape + p * a_panel : job->block;
         const Outputs outputs = {.job = job, .first = p, .last = p + panels};
         const Soon soon = {.fetch = fetch_outputs, .of = &outputs, .last = active};
-        const int is_there = job->y && !more;
+        const int is_there = job->y && !job->s->y_is_far && !more;
         if (is_there && active < MOST_AT_ONCE)
             fetch_outputs(&outputs, 0, active);
         NAME(fill_columns)(job, p, panels, t, active, a,
@@ -309,6 +312,8 @@ static void run_member(const void *data)
     NAME(lay_stripes)(s);
     EACH_OWN_JOB (s, place, k)
         run_job(s, k, place.share);
+    if (s->y_is_far)
+        pass_stores();
     if (AMX && s->digits)
         NAME(release_tiles)();
     restore_mode(mode);

@@ -256,7 +256,7 @@ static void group_gradient(const Sequence *s, const Lot *lot, const Item *item,
         for (int k = column->from; k < column->from + reads_of(column); ++k)
             add_product(plan, group, ROWS + k, seen, da,
                         weights + place_in(plan, column, k) * PANEL, depth,
-                        s->is_far && k == column->from ? &soon : NULL);
+                        s->tape_is_far && k == column->from ? &soon : NULL);
     }
 }
 

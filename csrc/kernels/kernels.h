@@ -196,7 +196,8 @@ typedef struct {
     int identity, truncated, threads, members;
     int lots; /* backward: row j is in lot j % lots, see gradient.h */
     int digits, is_split; /* products are made of them, where they pay; given */
-    int is_far; /* backward: the tape lies behind the caches */
+    int tape_is_far; /* backward: it lies behind the caches */
+    int y_is_far; /* forward: no cache will hold y until it is read */
     int directions, heads, parts; /* parts: directions * heads, head by head */
     lstmc_noise noise;
     int zoning, zoned[MAX_STATES]; /* any state with zoneout, and which */
