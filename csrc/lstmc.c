@@ -241,8 +241,8 @@ int lstmc_is_split(const lstmc_layer *layer, const void *weights, const void *sp
 #define SLAB_ROWS 64
 /* Rows a thread below which it rather has all rows of some units, if R has more bytes
  * than a second-level cache likes: then the way of the weights to the core decides, and
- * each core fetches a part of them alone. */
-#define FEW_ROWS 32
+ * each core fetches a part of them alone. Digits are used up twice as fast. */
+#define FEW_ROWS 16
 #define LARGE_R (1 << 20)
 /* Units of a thread at least, when threads share the rows: they meet at every step. */
 #define OWN_UNITS 48
@@ -260,7 +260,9 @@ static int shares_units(const lstmc_call *call, int threads)
     const size_t r_size =
         (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
         real_size(layer->dtype);
-    return jobs < threads || (jobs < FEW_ROWS * threads && r_size > LARGE_R);
+    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
+    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
+    return jobs < threads || (jobs < few * threads && r_size > LARGE_R);
 }
 
 /* Slabs are as few as their height allows, and where each thread has jobs of its own so
