@@ -105,6 +105,13 @@ static void multiply(const Job *job, idx p, const Reading *reading, Product *pro
     NAME(product)(product);
 }
 
+/* Whether what a reading has left to read is what the one before has, of one row. */
+static int goes_with(const Product *product, const Product *before)
+{
+    return product->rows == 1 && product->run > 0 && product->a == before->a &&
+           product->run == before->run;
+}
+
 /* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on; products of
  * digits are short, so that all of what is wanted soon is fetched before them. */
 void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a,
@@ -115,9 +122,11 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
     const int by_digits = AMX && job->s->digits;
     if (by_digits && soon)
         soon->fetch(soon->of, soon->first, soon->last);
+    Product products[MOST_READINGS];
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
-        Product product = {
+        Product *product = products + i;
+        *product = (Product){
             .rows = rows,
             .panels = reading->count,
             .groups = panels,
@@ -138,12 +147,15 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
             .soon = i == 0 && !by_digits ? soon : NULL,
         };
         if (job->ahead > 0 && reading->k0 == 0)
-            NAME(go_on_from_ahead)(job, p, reading, t, &product);
-        if (job->d->stripes && job->ahead > 0 && product.run > 0)
-            NAME(read_stripes)(job, p, reading, &product);
+            NAME(go_on_from_ahead)(job, p, reading, t, product);
+        if (job->d->stripes && job->ahead > 0 && product->run > 0)
+            NAME(read_stripes)(job, p, reading, product);
         if (by_digits)
-            multiply(job, p, reading, &product);
-        else
-            NAME(product)(&product);
+            multiply(job, p, reading, product);
     }
+    for (int i = plan->readings; !by_digits && i-- > 0;)
+        if (i > 0 && goes_with(products + i, products + i - 1))
+            products[i - 1].also = products + i;
+        else
+            NAME(product)(products + i);
 }

@@ -9,6 +9,8 @@
 #include "parallel.h"
 #include "product.h"
 
+#define MOST_READINGS 3
+
 /* Columns with the same reading of [x, row states]: k0 .. k0 + k of it. */
 typedef struct {
     int first, count; /* columns */
@@ -26,7 +28,7 @@ typedef struct {
     idx panels, out_panels;
     idx slots;
     idx block; /* reals of weights in a panel of units */
-    Reading reading[3];
+    Reading reading[MOST_READINGS];
     int readings;
     int x_first, x_count; /* columns that read x */
     int rows; /* row states */

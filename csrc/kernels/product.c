@@ -9,12 +9,6 @@ TILES(pair_fetching, CASES(PAIR), 1, 1)
 TILES(wide, CASES(BESIDE), 1, 0)
 TILES(wide_fetching, CASES(BESIDE), 1, 1)
 
-static void row_alone(const Tile *t)
-{
-    const int rows = 1, fetch = 0;
-    tile(t, rows, MOST_OF_A_ROW, 1, PANEL, fetch);
-}
-
 /* Few rows, of stripes. */
 static void striped(const Tile *t, idx rows, idx panels)
 {
@@ -28,13 +22,30 @@ static void striped(const Tile *t, idx rows, idx panels)
         switch (rows) {
             CASES_3(PAIR)
         }
-    else if (panels == 4)
+    else
         switch (rows) {
             CASES_3(BESIDE)
         }
-    else
-        tile(t, 1, MOST_OF_A_ROW, a_k, b_k, fetch);
 }
+
+/* A row alone, of up to MOST_OF_A_ROW panels, whose lines are `step` reals apart. */
+/* clang-format off */
+#define OF_A_ROW(panels)                                               \
+    case panels:                                                       \
+        if (panels <= MOST_OF_A_ROW) tile(t, 1, panels, 1, b_k, 0);    \
+        break;
+#define ROW_ALONE(name, step)                                          \
+    static void name(const Tile *t, idx panels)                        \
+    {                                                                  \
+        const idx b_k = step;                                          \
+        switch (panels) {                                              \
+            OF_A_ROW(1) OF_A_ROW(2) OF_A_ROW(3) OF_A_ROW(4)            \
+            OF_A_ROW(5) OF_A_ROW(6) OF_A_ROW(7) OF_A_ROW(8)            \
+        }                                                              \
+    }
+/* clang-format on */
+ROW_ALONE(row_alone, PANEL)
+ROW_ALONE(striped_row_alone, STRIPE *PANEL)
 
 /* Bytes of a panel from which on the next is fetched while this one is used, and bytes
  * of A that are walked over for every panel: some of the first, of the second cache. */
@@ -46,7 +57,7 @@ static void striped(const Tile *t, idx rows, idx panels)
 #define MANY_ROWS 8
 #define DEPTH (MANY_BESIDE > 1 ? 160 : LARGE_PANEL / LINE)
 
-/* How deep the panels of a row alone are at most for MOST_OF_A_ROW of them. */
+/* How deep panels of a row alone are that stay in the first cache. */
 #define ROW_DEPTH 64
 
 /* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
@@ -60,10 +71,8 @@ static idx height_of(idx beside)
     return beside == 4 ? HEIGHT(4) : beside == 2 ? HEIGHT(2) : HEIGHT(1);
 }
 
-static idx panels_beside(idx rows, idx left, idx depth, int is_large)
+static idx panels_beside(idx rows, idx left, int is_large)
 {
-    if (rows == 1 && depth <= ROW_DEPTH && left >= MOST_OF_A_ROW)
-        return MOST_OF_A_ROW;
     idx beside = BESIDE(min_idx(rows, TILE_ROWS));
     if (rows > MANY_ROWS && !is_large)
         beside = MANY_BESIDE;
@@ -107,7 +116,7 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
               c_over = p->c_group - (p->panels - 1) * p->c_panel;
     idx q = 0, n = p->b_first;
     for (idx left = p->groups * p->panels, beside; left > 0; left -= beside) {
-        beside = panels_beside(p->rows, left, depth, is_large);
+        beside = panels_beside(p->rows, left, is_large);
         for (idx j = 0; j < beside; ++j) {
             t.b[j] = b, t.start[j] = start, t.c[j] = c;
             const int is_over = ++q == p->panels;
@@ -135,10 +144,8 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
                 (is_large ? narrow_fetching : narrow)(&t, rows);
             else if (beside == 2)
                 (is_large ? pair_fetching : pair)(&t, rows);
-            else if (beside == 4)
-                wide(&t, rows);
             else
-                row_alone(&t);
+                wide(&t, rows);
             pass_rows(&t, rows, beside);
             t.ahead += depth * t.ahead_step;
         }
@@ -149,8 +156,7 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
 static idx tiles_of_part(const Product *p, idx depth)
 {
     const idx panels = p->groups * p->panels;
-    const idx beside =
-        panels_beside(p->rows, panels, depth, depth * LINE > LARGE_PANEL);
+    const idx beside = panels_beside(p->rows, panels, depth * LINE > LARGE_PANEL);
     const idx most = height_of(beside);
     return (p->rows + most - 1) / most * ((panels + beside - 1) / beside);
 }
@@ -230,10 +236,45 @@ static void add_far(const Product *p)
     end_fetching(&fetching);
 }
 
-void NAME(product)(const Product *p)
+static int is_short_row(const Product *p)
 {
-    if (p->rows == 0)
-        return;
+    return p->rows == 1 && p->runs == 1 && p->run <= ROW_DEPTH;
+}
+
+/* All products of a short row: their panels one after another, in tiles as wide as the
+ * sums of a row may be. */
+static void add_short_row(const Product *p)
+{
+    void (*const alone)(const Tile *, idx) =
+        p->b_stripe ? striped_row_alone : row_alone;
+    Tile t; /* not cleared: that takes as long as a short sum */
+    t.a = p->a;
+    t.runs = 1, t.run = p->run;
+    if (p->soon)
+        p->soon->fetch(p->soon->of, p->soon->first, p->soon->last);
+    idx beside = 0;
+    for (; p; p = p->also) {
+        const real *b = p->b;
+        idx n = p->b_first;
+        for (idx group = 0; group < p->groups; ++group) {
+            const real *start = p->start + group * p->start_group;
+            real *c = p->c + group * p->c_group;
+            if (!p->b_stripe)
+                b = p->b + group * p->b_group;
+            for (idx q = 0; q < p->panels; ++q) {
+                t.b[beside] = b, t.start[beside] = start, t.c[beside] = c;
+                b += p->b_stripe ? to_next_of_stripe(p, ++n) : p->b_panel;
+                start += p->start_panel, c += p->c_panel;
+                if (++beside == MOST_OF_A_ROW)
+                    alone(&t, beside), beside = 0;
+            }
+        }
+    }
+    alone(&t, beside);
+}
+
+static void multiply(const Product *p)
+{
     if (is_far(p)) {
         add_far(p);
         return;
@@ -257,4 +298,15 @@ void NAME(product)(const Product *p)
                      &fetching);
         }
     end_fetching(&fetching);
+}
+
+void NAME(product)(const Product *p)
+{
+    if (p->rows == 0)
+        return;
+    if (is_short_row(p))
+        add_short_row(p);
+    else
+        for (; p; p = p->also)
+            multiply(p);
 }

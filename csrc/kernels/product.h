@@ -17,7 +17,7 @@ typedef struct {
  * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
  * call: a row's result has the same bits in any company. A row of A is `runs` runs of
  * `run` reals, `skip` apart. */
-typedef struct {
+typedef struct Product {
     idx rows, panels, groups;
     const real *a; /* (rows, ...), a_row apart */
     idx a_row, runs, run, skip;
@@ -31,6 +31,8 @@ typedef struct {
     real *c; /* (groups, panels, rows, PANEL) */
     idx c_panel, c_group, c_row;
     const Soon *soon; /* fetched on the way; NULL: nothing */
+    /* Of the same A, and in stripes if this one is: of one row in tiles with it. */
+    const struct Product *also;
 } Product;
 
 /* Panels that a tile of one row takes beside one another, to hide the latency of its
