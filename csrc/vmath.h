@@ -74,6 +74,7 @@ ALWAYS_INLINE vec choose(ivec first, vec x, vec y)
 #endif
 ALWAYS_INLINE vec max_(vec low, vec x) { return MAX_(low, x); }
 ALWAYS_INLINE vec min_(vec high, vec x) { return MIN_(high, x); }
+
 /* To a vector of memory, past the caches; others see it after pass_stores(). */
 ALWAYS_INLINE void store_past(real *to, vec x) { STORE_PAST_(to, x); }
 ALWAYS_INLINE void pass_stores(void) { _mm_sfence(); }
