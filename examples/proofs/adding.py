@@ -159,14 +159,20 @@ def main():
         curve, *figures = train(proof, "rnn", 100, 0, 120_000, learning_rate)
         short.append(("rnn", curve))
         simple.append(figures)
-    curve, long_wrong, _ = train(proof, "lstm", 500, 0, 200_000, 0.01)
+    long, far, starts = [], 0, proof.seeds(5)
+    for seed in starts:
+        curve, wrong, _ = train(proof, "lstm", 500, seed, 200_000, 0.01)
+        long.append(("lstm", curve))
+        far += wrong <= WRONG
 
     proof.gate(
         f"LSTM, T = 100: seeds of {len(seeds)} with at most {WRONG} of 2,560 wrong",
         good, f"at least {0.9 * len(seeds):g}", good >= 0.9 * len(seeds),
     )  # fmt: skip
-    proof.gate("LSTM, T = 500: wrong of 2,560",
-               long_wrong, f"at most {WRONG}", long_wrong <= WRONG)  # fmt: skip
+    proof.gate(
+        f"LSTM, T = 500: seeds of {len(starts)} with at most {WRONG} of 2,560 wrong",
+        far, f"at least {0.8 * len(starts):g}", far >= 0.8 * len(starts),
+    )  # fmt: skip
     wrong, error = np.min(simple, axis=0)
     proof.gate("simple network, T = 100: wrong of 2,560, the least of three runs",
                int(wrong), "more than 2000", wrong > 2000)  # fmt: skip
@@ -179,11 +185,14 @@ def main():
         "500, one at a time, and then had 1 and 0 of 2,560 wrong."
     )
     proof.note(
-        "About one start in eight leaves its plateau late. The seed of T = 500 is one "
-        "of them: with 100,000 sequences it had 707 of 2,560 wrong, so that the budget "
-        "was doubled after it was seen; two other seeds had none wrong with the half."
+        "About one start in eight leaves its plateau late. Seed 0 of T = 500 is one of "
+        "them, and was once the only one: with 100,000 sequences it had 707 of 2,560 "
+        "wrong, so that the budget was doubled after it was seen, and then at most 3. "
+        "On another processor, and with a sigmoid of other last bits, it had 141 wrong "
+        "with the same budget: since then five are asked, of whom four must have "
+        "learnt."
     )
-    proof.finish(draw_picture({100: short, 500: [("lstm", curve)]}))
+    proof.finish(draw_picture({100: short, 500: long}))
 
 
 if __name__ == "__main__":
