@@ -87,39 +87,20 @@ class DataSet:
     epochs: int
 
 
+def _data_set(load, T, d, steps, epochs):
+    """64 units and batches of 32; the name is the loader's."""
+    shape = Shape(load.__name__.replace("_", "-"), T=T, B=32, d=d, h=64)
+    return DataSet(load, shape, steps, epochs)
+
+
 DATA_SETS = {
     data.shape.name: data
     for data in (
-        DataSet(
-            japanese_vowels,
-            Shape("japanese-vowels", T=26, B=32, d=12, h=64),
-            steps=4274,
-            epochs=30,
-        ),
-        DataSet(
-            spoken_digits,
-            Shape("spoken-digits", T=92, B=32, d=13, h=64),
-            steps=43056,
-            epochs=10,
-        ),
-        DataSet(
-            italy_power_demand,
-            Shape("italy-power-demand", T=24, B=32, d=1, h=64),
-            steps=67 * 24,
-            epochs=100,
-        ),
-        DataSet(
-            appliances,
-            Shape("appliances", T=1344, B=32, d=1, h=64),
-            steps=173858,
-            epochs=2,
-        ),
-        DataSet(
-            gene_families,
-            Shape("gene-families", T=399, B=32, d=4, h=64),
-            steps=210714,
-            epochs=4,
-        ),
+        _data_set(japanese_vowels, T=26, d=12, steps=4274, epochs=30),
+        _data_set(spoken_digits, T=92, d=13, steps=43056, epochs=10),
+        _data_set(italy_power_demand, T=24, d=1, steps=67 * 24, epochs=100),
+        _data_set(appliances, T=1344, d=1, steps=173858, epochs=2),
+        _data_set(gene_families, T=399, d=4, steps=210714, epochs=4),
     )
 }
 

@@ -152,10 +152,10 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
             NAME(read_stripes)(job, p, reading, product);
         if (by_digits)
             multiply(job, p, reading, product);
+        else if (i > 0 && goes_with(product, product - 1))
+            product[-1].also = product;
     }
-    for (int i = plan->readings; !by_digits && i-- > 0;)
-        if (i > 0 && goes_with(products + i, products + i - 1))
-            products[i - 1].also = products + i;
-        else
+    for (int i = 0; !by_digits && i < plan->readings; ++i)
+        if (i == 0 || !products[i - 1].also)
             NAME(product)(products + i);
 }

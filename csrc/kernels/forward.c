@@ -168,12 +168,13 @@ static void fetch_outputs(const void *of, idx first, idx last)
 /* h of some panels into y, while it lies near and the rest of the step goes on. */
 static void copy_output(const Job *job, idx first, idx last, idx active)
 {
+    const int is_far = job->s->y_is_far;
     for (idx p = first; job->y && p < last; ++p) {
         const idx width = min_idx(PANEL, job->s->plan.outputs - p * PANEL);
         const real *h = job->xh[1] + job->h0 + p * PANEL;
         real *y = job->y + p * PANEL;
         for (idx r = 0; r < active; ++r, h += job->row)
-            if (job->s->y_is_far)
+            if (is_far)
                 EACH_VECTOR (j)
                     store_past(y + job->at[r] + j * LANES, ((const vec *)h)[j]);
             else if (width == PANEL)
