@@ -9,6 +9,7 @@ typedef struct {
     int threads, members;
     int lots; /* of rows, whose gradients are summed apart; the sizes alone decide */
     int amx; /* products are made by AMX where they can */
+    const struct Link *link; /* one of several layers at the same time; NULL: alone */
 } Team;
 
 typedef struct Kernels {
@@ -101,7 +102,16 @@ static inline size_t real_size(int dtype)
     return dtype == LSTMC_FLOAT32 ? sizeof(float) : sizeof(double);
 }
 
+static inline int is_aligned(const void *array)
+{
+    return (uintptr_t)array % LSTMC_ALIGNMENT == 0;
+}
+
+int check_layer(const lstmc_layer *);
 int check_noise(const lstmc_noise *);
+/* And the steps of the longest sample. */
+int check_lengths(const lstmc_layer *, ptrdiff_t samples, const ptrdiff_t *offsets,
+                  ptrdiff_t *longest);
 
 /* Whether the chosen target is AVX-512 with AMX. */
 int target_has_amx(void);

@@ -1,4 +1,4 @@
-/* lstmc.c - the entry points: checks first, then memory, then the kernels. */
+/* lstmc.c - entry points: the registry, sizes and weights of layers; solvers. */
 #include "lstmc.h"
 
 #include <stdatomic.h>
@@ -31,20 +31,17 @@ static const char *const messages[] = {
         "no blank among the labels",
     [LSTMC_NOT_FINITE] = "a logit is NaN or inf, or all of a step are -inf",
     [LSTMC_NO_TARGET] = "no such target, or the machine lacks it",
+    [LSTMC_BAD_STACK] = "expected each layer to read what the one below writes, of the "
+                        "same samples and dtype",
 };
 
 const char *lstmc_message(int status)
 {
-    const int known = status >= 0 && status <= LSTMC_NO_TARGET;
+    const int known = status >= 0 && status <= LSTMC_BAD_STACK;
     return known ? messages[status] : "unknown status";
 }
 
 /* --- checks ---------------------------------------------------------------------- */
-
-static int is_aligned(const void *array)
-{
-    return (uintptr_t)array % LSTMC_ALIGNMENT == 0;
-}
 
 static int check_dtype(int dtype)
 {
@@ -52,7 +49,7 @@ static int check_dtype(int dtype)
                                                             : LSTMC_BAD_DTYPE;
 }
 
-static int check_layer(const lstmc_layer *layer)
+int check_layer(const lstmc_layer *layer)
 {
     CHECK(check_dtype(layer->dtype));
     if (layer->cell < 0 || layer->cell >= lstmc_cell_count())
@@ -90,8 +87,8 @@ static int check_steps(const lstmc_layer *layer, ptrdiff_t steps)
                        (double)count_parts(layer));
 }
 
-static int check_offsets(const lstmc_layer *layer, ptrdiff_t samples,
-                         const ptrdiff_t *offsets, ptrdiff_t *longest)
+int check_lengths(const lstmc_layer *layer, ptrdiff_t samples, const ptrdiff_t *offsets,
+                  ptrdiff_t *longest)
 {
     if (!offsets)
         return LSTMC_NULL_ARRAY;
@@ -106,34 +103,6 @@ static int check_offsets(const lstmc_layer *layer, ptrdiff_t samples,
             *longest = length;
     }
     return check_steps(layer, offsets[samples] + samples);
-}
-
-static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
-{
-    const lstmc_layer *layer = &call->layer;
-    CHECK(check_layer(layer));
-    if (call->samples < 0 || call->threads < 0 || call->slabs < 0)
-        return LSTMC_BAD_SIZE;
-    CHECK(check_offsets(layer, call->samples, call->offsets, longest));
-    const int training = backward || call->direction[0].tape;
-    if (*longest > 0 && (!call->x || (training && !call->y)))
-        return LSTMC_NULL_ARRAY;
-    lstmc_cell cell;
-    kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (*longest > 0 && cell.timed && !call->time)
-        return LSTMC_NULL_ARRAY;
-    CHECK(check_noise(&call->noise));
-    if (!is_aligned(call->split))
-        return LSTMC_NOT_ALIGNED;
-    for (ptrdiff_t part = 0; part < count_parts(layer); ++part) {
-        const lstmc_direction *d = call->direction + part;
-        if (!d->weights || (backward && (!d->gradient || (*longest > 0 && !d->tape))) ||
-            (training && *longest > 0 && !d->tape))
-            return LSTMC_NULL_ARRAY;
-        if (!is_aligned(d->weights) || !is_aligned(d->tape) || !is_aligned(d->gradient))
-            return LSTMC_NOT_ALIGNED;
-    }
-    return backward && call->slabs < 1 ? LSTMC_BAD_SIZE : LSTMC_OK;
 }
 
 /* --- registry and sizes ---------------------------------------------------------- */
@@ -172,7 +141,7 @@ int lstmc_checkpoint_size(const lstmc_layer *layer, ptrdiff_t samples,
     CHECK(check_layer(layer));
     if (samples < 0)
         return LSTMC_BAD_SIZE;
-    CHECK(check_offsets(layer, samples, offsets, &longest));
+    CHECK(check_lengths(layer, samples, offsets, &longest));
     *reals =
         kernels_of(layer->dtype)->checkpoint_size(layer, samples, offsets, longest);
     return LSTMC_OK;
@@ -235,76 +204,6 @@ int lstmc_is_split(const lstmc_layer *layer, const void *weights, const void *sp
            kernels_of(layer->dtype)->is_split(layer, weights, split);
 }
 
-/* --- forward and backward -------------------------------------------------------- */
-
-/* Rows of a slab at most: its states stay in the second-level cache. */
-#define SLAB_ROWS 64
-/* Rows a thread below which it rather has all rows of some units, if R has more bytes
- * than a second-level cache likes: then the way of the weights to the core decides, and
- * each core fetches a part of them alone. Digits are used up twice as fast. */
-#define FEW_ROWS 16
-#define LARGE_R (1 << 20)
-/* Units of a thread at least, when threads share the rows: they meet at every step. */
-#define OWN_UNITS 48
-/* Rows of all steps at least, of two lots. */
-#define LOT_ROWS 512
-
-static int shares_units(const lstmc_call *call, int threads)
-{
-    const lstmc_layer *layer = &call->layer;
-    const ptrdiff_t jobs = call->samples * count_parts(layer);
-    lstmc_cell cell;
-    kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (cell.whole || layer->units < (ptrdiff_t)OWN_UNITS * threads)
-        return 0;
-    const size_t r_size =
-        (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
-        real_size(layer->dtype);
-    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
-    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
-    return jobs < threads || (jobs < few * threads && r_size > LARGE_R);
-}
-
-/* Slabs are as few as their height allows, and where each thread has jobs of its own so
- * many that all threads have the same number. */
-static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
-{
-    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
-    while (!sharing && slabs < call->samples &&
-           slabs * count_parts(&call->layer) % threads > 0)
-        ++slabs;
-    return slabs > 0 ? slabs : 1;
-}
-
-/* Lots of rows, so that two threads read next to nothing of what the other's rows have
- * left; few rows are not worth the addition of two gradients. */
-static int count_lots(const lstmc_call *call)
-{
-    return call->offsets[call->samples] >= LOT_ROWS &&
-                   count_slabs(call, 2, shares_units(call, 2)) > 1
-               ? 2
-               : 1;
-}
-
-/* Who does what decides about time alone, never about a bit of the results. The tape is
- * cut into slabs, so backward takes those of forward. */
-static Team plan_team(lstmc_call *call, int threads, int backward)
-{
-    const int sharing = shares_units(call, threads);
-    if (!backward)
-        call->slabs = count_slabs(call, threads, sharing);
-    const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
-    Team team = {.threads = threads,
-                 .members = 1,
-                 .lots = backward ? count_lots(call) : 1,
-                 .amx = target_has_amx()};
-    if (sharing && jobs < threads)
-        team.members = threads / (int)jobs;
-    else if (!backward && jobs < threads)
-        team.threads = (int)jobs;
-    return team;
-}
-
 double step_work(const lstmc_layer *layer)
 {
     lstmc_cell cell;
@@ -314,35 +213,6 @@ double step_work(const lstmc_layer *layer)
                             (double)layer->projection;
     return 2.0 * (double)layer->units * products * (double)count_parts(layer);
 }
-
-static double work(const lstmc_call *call, int backward)
-{
-    const int passes = !backward ? 1 : call->checkpoint ? 3 : 2;
-    return passes * (double)call->offsets[call->samples] * step_work(&call->layer);
-}
-
-static int run(lstmc_call *call, int backward)
-{
-    ptrdiff_t longest = 0;
-    CHECK(check_call(call, backward, &longest));
-    const Kernels *kernels = kernels_of(call->layer.dtype);
-    const int threads = take_threads(call->threads, work(call, backward));
-    const Team team = plan_team(call, threads, backward);
-    void *workspace =
-        lstmc_take_memory((size_t)kernels->workspace(call, team, longest, backward));
-    int status = LSTMC_NO_MEMORY;
-    if (workspace) {
-        status = (backward ? kernels->backward : kernels->forward)(call, team, longest,
-                                                                   workspace);
-        lstmc_give_memory(workspace);
-    }
-    give_threads(threads);
-    return status;
-}
-
-int lstmc_forward(lstmc_call *call) { return run(call, 0); }
-
-int lstmc_backward(lstmc_call *call) { return run(call, 1); }
 
 /* --- solvers, dropout ------------------------------------------------------------ */
 

@@ -80,20 +80,31 @@ static inline void rest(void)
 #endif
 }
 
-/* Sleeps unless the flag has changed; who changes it looks for sleepers afterwards. */
-static inline void sleep_at(Barrier *barrier, Flag *flag, int round)
+/* Sleeps unless the word has changed; who changes it looks for sleepers afterwards. */
+static inline void sleep_at(atomic_int *word, int value, atomic_int *sleepers)
 {
 #if defined(__linux__)
-    atomic_fetch_add(&barrier->sleepers, 1);
-    syscall(SYS_futex, &flag->round, FUTEX_WAIT_PRIVATE, round, NULL, NULL, 0);
-    atomic_fetch_sub(&barrier->sleepers, 1);
+    atomic_fetch_add(sleepers, 1);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    atomic_fetch_sub(sleepers, 1);
 #else
-    (void)barrier;
-    (void)flag;
-    (void)round;
+    (void)word;
+    (void)value;
+    (void)sleepers;
 #if !defined(_WIN32)
     sched_yield();
 #endif
+#endif
+}
+
+static inline void write_and_wake(atomic_int *word, int value, atomic_int *sleepers)
+{
+    atomic_store(word, value);
+#if defined(__linux__)
+    if (atomic_load(sleepers) > 0)
+        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+#else
+    (void)sleepers;
 #endif
 }
 
@@ -104,18 +115,12 @@ static inline void watch(Barrier *barrier, Flag *flag, int round)
         if (spin < SPINS)
             rest();
         else
-            sleep_at(barrier, flag, round);
+            sleep_at(&flag->round, round, &barrier->sleepers);
 }
 
 static inline void raise_flag(Barrier *barrier, Flag *flag, int round)
 {
-    atomic_store(&flag->round, round + 1);
-#if defined(__linux__)
-    if (atomic_load(&barrier->sleepers) > 0)
-        syscall(SYS_futex, &flag->round, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-#else
-    (void)barrier;
-#endif
+    write_and_wake(&flag->round, round + 1, &barrier->sleepers);
 }
 
 static inline void wait_for(Barrier *barrier, int member, int members)
@@ -147,6 +152,38 @@ static inline int was_told(const Barrier *barrier, ptrdiff_t step)
 {
     return barrier->own[0].stop[step & 1];
 }
+
+/* How many steps a thread has done, for one that follows it. */
+typedef struct {
+    _Alignas(64) atomic_int steps;
+    atomic_int sleepers;
+} Progress;
+
+static inline void tell_progress(Progress *own, int steps)
+{
+    write_and_wake(&own->steps, steps, &own->sleepers);
+}
+
+static inline void wait_for_progress(Progress *other, int steps)
+{
+    int done;
+    for (int spin = 0;
+         (done = atomic_load_explicit(&other->steps, memory_order_acquire)) < steps;
+         ++spin)
+        if (spin < SPINS)
+            rest();
+        else
+            sleep_at(&other->steps, done, &other->sleepers);
+}
+
+/* A layer of several that run at the same time, each by one thread: it follows the one
+ * before it, which writes what it reads. */
+typedef struct Link {
+    Progress *before, *own; /* NULL: it is the first, or the last */
+    int steps; /* told at once, a power of two */
+    int asks; /* the thread may ask the caller whether to go on */
+    atomic_int *stopped; /* of all these layers */
+} Link;
 
 /* A team of at most `wanted` threads (0: the default) for work of `flops`: one for
  * small work and after a fork that broke the pool, fewer while other calls run. */

@@ -78,6 +78,37 @@ def test_any_number_of_threads(make_layer, make_batch, dtype, units, lengths):
         assert bits(*layer(X, state, **extras, threads=threads)) == called
 
 
+@pytest.mark.parametrize("lengths", [[230], [150, 0, 97]], ids=["one", "few"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layers_at_the_same_time(make_layer, make_batch, dtype, lengths):
+    # Fewer sequences than layers: each thread takes layers, some steps behind the one
+    # below, or above on the way back.
+    layer = make_layer(6, 40, dtype=dtype, num_layers=4)
+    batch = make_batch(layer, lengths)
+    X, state, _, _, extras = batch
+    one = train(layer, batch, threads=1)
+    called = bits(*layer(X, state, **extras, threads=1))
+    assert called == one[: len(called)]
+    for threads in (2, 3, 4, 8):
+        assert train(layer, batch, threads) == one
+        assert bits(*layer(X, state, **extras, threads=threads)) == called
+
+
+def test_layers_at_the_same_time_with_noise(make_batch):
+    noise = {"zoneout": (0.2, 0.1), "recurrent_dropout": 0.3, "drop_connect": 0.2}
+    layer = Recurrent(6, 40, num_layers=3, **noise, random_state=0)
+    X, state, dY, dstate = make_batch(layer, [200])[:4]
+
+    def noisy(threads):
+        Y, after, tape = layer.forward(X, state, dropout_key=(5, 7), threads=threads)
+        dX, before, grads = layer.backward(tape, dY, dstate, threads=threads)
+        return bits(Y, after, dX, before, grads.values())
+
+    alone = noisy(1)
+    assert all(noisy(threads) == alone for threads in (2, 3, 8))
+    assert noisy(2) != train(layer, (X, state, dY, dstate, {}))  # another key
+
+
 def test_threads_that_share_a_sequence_do_not_overtake():
     # 98 steps are 64 and 34 for dx: where one thread may be at the second part while
     # another is at the first. A race is seen in a call of fifty, where there is one.

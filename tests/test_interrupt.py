@@ -39,6 +39,20 @@ def test_a_long_call_hears_an_interrupt(layer, phase, threads):
     assert layer(few)[0].tobytes() == before.tobytes()
 
 
+@pytest.mark.parametrize("phase", ["inference", "forward", "backward"])
+def test_layers_at_the_same_time_hear_an_interrupt(layer, phase):
+    X = np.random.default_rng(0).standard_normal((1, 8000, 600)).astype(np.float32)
+    calls = {
+        "inference": lambda: layer(X, threads=2),
+        "forward": lambda: layer.forward(X, threads=2),
+    }
+    if phase == "backward":
+        Y, _, tape = layer.forward(X, threads=2)
+        calls[phase] = lambda: layer.backward(tape, Y, threads=2)
+    interrupt(calls[phase])
+    assert np.isfinite(layer(X[:, :50], threads=2)[0]).all()
+
+
 @pytest.mark.parametrize("call", [ctc.loss, ctc.align])
 def test_a_long_sum_over_alignments_hears_an_interrupt(call):
     logits = np.zeros((200_000, 3), np.float32)  # seconds of work

@@ -16,6 +16,8 @@
  *               steps. Backward runs most of forward once more, a third of the time of
  *               a training step, and its results have the same bits. y stays whole.
  *               What fits one segment anyway has a plain tape, and no longer takes.
+ *   Layers      on one another go into one call, lstmc_call.above: of few samples they
+ *               run at the same time, some steps behind one another.
  *   Bits        a sample's results are the same for any number of threads and in any
  *               company; a gradient's for any number of threads.
  *   Threads     lstmc_call.threads > 0, else lstmc_set_threads, else the machine's.
@@ -62,7 +64,8 @@ enum {
     LSTMC_BAD_STREAM, /* layers that do not fit on one another, or look ahead */
     LSTMC_BAD_LABEL,  /* outside the classes, or the blank */
     LSTMC_NOT_FINITE, /* a logit is NaN or inf, or all of a step are -inf */
-    LSTMC_NO_TARGET       /* the machine lacks the asked target, or it is unknown */
+    LSTMC_NO_TARGET, /* the machine lacks the asked target, or it is unknown */
+    LSTMC_BAD_STACK  /* layers that do not read what those below them write */
 };
 
 LSTMC_API const char *lstmc_message(int status);
@@ -139,7 +142,7 @@ typedef struct {
     void *gradient; /* packed, aligned; overwritten */
 } lstmc_direction;
 
-typedef struct {
+typedef struct lstmc_call {
     lstmc_layer layer;
     ptrdiff_t samples;
     const ptrdiff_t *offsets; /* (samples + 1) */
@@ -158,6 +161,10 @@ typedef struct {
     void *poll_data;
     ptrdiff_t slabs; /* 0; training: forward sets it, backward needs it with the tape */
     int checkpoint; /* training: 1: the tape has checkpoints, in forward and backward */
+    /* The layer whose x is this y, and whose dx is this dy, of the same offsets. It
+     * runs in the same call, which is given the lowest, and at the same time where
+     * samples are fewer than threads, some steps behind. NULL: none. */
+    struct lstmc_call *above;
 } lstmc_call;
 
 LSTMC_API int lstmc_packed_size(const lstmc_layer *, ptrdiff_t *reals);

@@ -44,7 +44,8 @@ idx NAME(steps_ahead)(const Sequence *s, idx rows)
         return 0;
     const idx more = times(&s->plan), step = step_size(&s->plan, rows);
     idx steps = MOST * more;
-    while (steps > s->steps || steps * step > REALS * more)
+    while (steps > s->steps || steps * step > REALS * more ||
+           (s->link && s->link->before && steps > s->link->steps))
         steps /= 2;
     return steps < LEAST ? 0 : steps;
 }

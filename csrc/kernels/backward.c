@@ -258,6 +258,7 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         ++active;
     const idx start = segment_start(s, last - 1), end = segment_end(s, last - 1);
     real *tape = tape_of(&job, last - 1) + tape_reals(&job, start, last);
+    idx pulled = last; /* dx is there from this step on, of a single row */
     for (idx t = last - 1; t >= first; --t) {
         const idx after =
             t + 1 == end ? 0 : active; /* pulled while its tape was there */
@@ -265,6 +266,7 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
             ++active;
         tape -= active * plan->panels * plan->slots * PANEL;
         job.odd ^= 1;
+        follow(s, s->steps - t);
         run_step(&job, t, active, after, tape);
         tell_crew(&job, t, active);
         wait_for_crew(&job);
@@ -275,9 +277,14 @@ static void run_job(const Sequence *s, idx k, Share share, idx first, idx last)
         note_rows(&job, t, active, tape, (Window){first, last});
         if (!gradient_digits_pay(s))
             NAME(pack_rows)(&job, t, active, (Window){first, last});
+        const int tells = is_to_tell(s, s->steps - t, t == first);
+        if (job.d->dx && job.rows == 1 && (tells || t == first)) {
+            NAME(pull_inputs)(&job, t, min_idx(pulled, length_of(&job, 0)), tape);
+            pulled = t;
+        }
+        if (tells)
+            tell_progress(s->link->own, (int)(s->steps - t));
     }
-    if (job.d->dx && job.rows == 1)
-        NAME(pull_inputs)(&job, first, min_idx(last, length_of(&job, 0)), tape);
     if (first == start)
         NAME(pull_rows)(&job, tape, active, NULL);
     if (first == 0)
@@ -333,6 +340,7 @@ static void run_member(const void *data)
         NAME(weight_gradient)(s, (Window){first, last});
         more = first > 0;
     }
+    tell_end(s);
     NAME(add_lots)(s);
     if (s->plan.cell->vectors > 0)
         add_vector_gradients(s);

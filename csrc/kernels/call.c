@@ -198,6 +198,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     s.slabs = call->slabs;
     s.threads = team.threads;
     s.members = team.members;
+    s.link = team.link;
     s.lots = team.lots;
     s.digits = team.amx && !s.plan.cell->steep;
     s.offset = call->offsets;
@@ -211,7 +212,7 @@ static Sequence lay_out(const lstmc_call *call, Team team, idx longest, int back
     const int again = s.segment < longest;
     const idx steps = call->offsets[s.rows] - call->offsets[0];
     s.tape_is_far = backward && tape_is_far(&s, steps);
-    s.y_is_far = !backward && y_is_far(&s, steps);
+    s.y_is_far = !backward && !(s.link && s.link->own) && y_is_far(&s, steps);
     s.sample = take(arena, s.rows, sizeof(idx));
     s.length = take(arena, s.rows, sizeof(idx));
     s.total = take(arena, longest + 1, sizeof(idx));
@@ -276,7 +277,8 @@ static void prepare_rows(const Sequence *s, const lstmc_call *call)
         for (int side = 0; side < s->directions; ++side)
             ((idx *)s->origin[side])[row] = s->offset[j] + (side ? own - 1 : 0);
     }
-    *s->poll = (Poll){.ask = call->poll, .data = call->poll_data};
+    const int asks = !s->link || s->link->asks;
+    *s->poll = (Poll){.ask = asks ? call->poll : NULL, .data = call->poll_data};
     memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
     idx active = s->rows;
     idx *first_total = (idx *)s->first_total;

@@ -249,9 +249,13 @@ static int run_steps(Job *job, idx taped, int again)
             NAME(keep_states)(job, t, active);
         tell_crew(job, t, active);
         if (job->ahead == 0) {
+            if (!again)
+                follow(job->s, t + 1);
             copy_input(job, t, active);
             wait_for_crew(job);
         } else if (((t - job->from) & (job->ahead - 1)) == 0) {
+            if (!again)
+                follow(job->s, t + job->ahead);
             NAME(look_ahead)(job, t, active);
         }
         note_time(job, t, active);
@@ -260,6 +264,8 @@ static int run_steps(Job *job, idx taped, int again)
         wait_for_crew(job);
         if (told_to_stop(job, t))
             return 0;
+        if (!again && is_to_tell(job->s, t + 1, t + 1 == job->until))
+            tell_progress(job->s->link->own, (int)(t + 1));
         if (tape && t >= taped)
             tape += active * plan->panels * plan->slots * PANEL;
         real *swap = job->xh[0];
@@ -313,6 +319,7 @@ static void run_member(const void *data)
     NAME(lay_stripes)(s);
     EACH_OWN_JOB (s, place, k)
         run_job(s, k, place.share);
+    tell_end(s);
     if (s->y_is_far)
         pass_stores();
     if (AMX && s->digits)

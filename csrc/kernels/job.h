@@ -7,6 +7,7 @@
 #ifndef LSTMC_JOB_H
 #define LSTMC_JOB_H
 
+#include <limits.h>
 #include <string.h>
 
 #include "digits.h"
@@ -302,6 +303,30 @@ static inline void wait_for_crew(const Job *job)
 static inline void ask_caller(const Sequence *s, idx rows)
 {
     ask_after(s->poll, 2.0 * (double)(rows * s->plan.panels) * (double)s->plan.block);
+    if (s->link && atomic_load(&s->poll->stopped))
+        atomic_store(s->link->stopped, 1);
+}
+
+/* With others at the same time: the first `steps` of the layer before are there; and
+ * for the one after, those of this layer are, if it is time to say so. */
+static inline void follow(const Sequence *s, idx steps)
+{
+    if (s->link && s->link->before)
+        wait_for_progress(s->link->before, (int)min_idx(steps, s->steps));
+}
+
+static inline int is_followed(const Sequence *s) { return s->link && s->link->own; }
+
+static inline int is_to_tell(const Sequence *s, idx steps, int pauses)
+{
+    return is_followed(s) && (pauses || (steps & (s->link->steps - 1)) == 0);
+}
+
+/* All of them, or as many as there will ever be. */
+static inline void tell_end(const Sequence *s)
+{
+    if (is_followed(s))
+        tell_progress(s->link->own, INT_MAX);
 }
 
 /* Before a wait: the first of a crew tells it whether to go on, so that all of them

@@ -212,6 +212,7 @@ typedef struct {
     const idx *first_total; /* the same of the first lot; NULL: of one lot */
     const idx *origin[2]; /* (rows) where in the flat arrays a direction starts */
     Poll *poll;
+    const Link *link; /* one of several layers at the same time; NULL: alone */
     Barrier *barrier; /* (slabs * parts) */
     const real *x; /* (sum of lengths, inputs) */
     const real *time; /* (sum of lengths), NULL: not timed */
@@ -293,7 +294,7 @@ void NAME(draw)(uint64_t block, uint64_t seed, uint64_t stream, uint32_t random[
 
 ALWAYS_INLINE int is_stopped(const Sequence *s)
 {
-    return atomic_load(&s->poll->stopped);
+    return atomic_load(s->link ? s->link->stopped : &s->poll->stopped);
 }
 
 ALWAYS_INLINE idx slab_rows(const Sequence *s, idx slab)

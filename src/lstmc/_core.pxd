@@ -75,6 +75,7 @@ cdef extern from "lstmc.h" nogil:
         void *poll_data
         Py_ssize_t slabs
         int checkpoint
+        lstmc_call *above
 
     ctypedef struct lstmc_solver:
         double scale, learning_rate, beta_1, beta_2, epsilon

@@ -193,6 +193,28 @@ cdef Py_ssize_t fill_call(Layer self, lstmc_call *call, offsets, x, weights, tim
     return steps
 
 
+cdef Split fill_forward(lstmc_call *call, Layer layer, offsets, x, weights, y,
+                        tuple state, tuple new_state, tape, int threads,
+                        bint checkpoint, time, tuple noise):
+    """See `forward`; returns what the call reads as long as it runs."""
+    cdef lstmc_direction *d = &call.direction[0]
+    memset(call, 0, sizeof(lstmc_call))
+    cdef Py_ssize_t steps = fill_call(layer, call, offsets, x, weights, time, noise,
+                                      threads)
+    if y is not None:
+        call.y = start_of(y, "y",
+                          rows_of(layer, steps, layer.parts * layer.width, True))
+    fill_states(layer, state, False, call.samples, d.before)
+    fill_states(layer, new_state, True, call.samples, <const void **>d.after)
+    cdef Split split = None
+    if tape is not None:
+        fill_tape(layer, tape, checkpoint, call)
+    elif steps <= SHORT_CALL:
+        split = layer.split_of(d.weights)
+        call.split = NULL if split is None else split.at
+    return split
+
+
 def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, tape,
             int threads, bint checkpoint=False, time=None, tuple noise=None):
     """Run a layer; y and tape may be None; returns the slabs that the tape is cut into.
@@ -203,26 +225,41 @@ def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, t
     (steps), of a timed cell; noise: see `fill_noise`.
     """
     cdef lstmc_call call
-    cdef lstmc_direction *d = &call.direction[0]
-    memset(&call, 0, sizeof(call))
     cdef int status
-    cdef Py_ssize_t steps = fill_call(layer, &call, offsets, x, weights, time, noise,
-                                      threads)
-    if y is not None:
-        call.y = start_of(y, "y",
-                          rows_of(layer, steps, layer.parts * layer.width, True))
-    fill_states(layer, state, False, call.samples, d.before)
-    fill_states(layer, new_state, True, call.samples, <const void **>d.after)
-    cdef Split split = None
-    if tape is not None:
-        fill_tape(layer, tape, checkpoint, &call)
-    elif steps <= SHORT_CALL:
-        split = layer.split_of(d.weights)
-        call.split = NULL if split is None else split.at
+    cdef Split split = fill_forward(&call, layer, offsets, x, weights, y, state,
+                                    new_state, tape, threads, checkpoint, time, noise)
     with nogil:
         status = lstmc_forward(&call)
     check(status)
     return call.slabs
+
+
+cdef int fill_backward(lstmc_call *call, Layer layer, offsets, x, weights, y,
+                       tuple state, tape, Py_ssize_t slabs, dy, tuple dstate, dx,
+                       tuple dstate_before, gradient, int threads, bint checkpoint,
+                       time, tuple noise) except -1:
+    """See `backward`."""
+    cdef lstmc_direction *d = &call.direction[0]
+    memset(call, 0, sizeof(lstmc_call))
+    cdef int part
+    cdef Py_ssize_t steps = fill_call(layer, call, offsets, x, weights, time, noise,
+                                      threads)
+    cdef Wanted out = rows_of(layer, steps, layer.parts * layer.width, False)
+    cdef char *start = start_of(gradient, "gradient",
+                                flat(layer, layer.packed_size, True))
+    call.y = start_of(y, "y", out)
+    fill_tape(layer, tape, checkpoint, call)
+    call.slabs = slabs
+    if dy is not None:
+        call.dy = start_of(dy, "dy", out)
+    if dx is not None:
+        call.dx = start_of(dx, "dx", rows_of(layer, steps, layer.layer.inputs, True))
+    fill_states(layer, state, False, call.samples, d.before)
+    fill_states(layer, dstate, False, call.samples, d.d_after)
+    fill_states(layer, dstate_before, True, call.samples, <const void **>d.d_before)
+    for part in range(layer.parts):
+        call.direction[part].gradient = start + part * layer.part_size * layer.real_size
+    return 0
 
 
 def backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t slabs,
@@ -234,26 +271,64 @@ def backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t 
     size of `weights` and is overwritten.
     """
     cdef lstmc_call call
-    cdef lstmc_direction *d = &call.direction[0]
-    memset(&call, 0, sizeof(call))
-    cdef int part, status
-    cdef Py_ssize_t steps = fill_call(layer, &call, offsets, x, weights, time, noise,
-                                      threads)
-    cdef Wanted out = rows_of(layer, steps, layer.parts * layer.width, False)
-    cdef char *start = start_of(gradient, "gradient",
-                                flat(layer, layer.packed_size, True))
-    call.y = start_of(y, "y", out)
-    fill_tape(layer, tape, checkpoint, &call)
-    call.slabs = slabs
-    if dy is not None:
-        call.dy = start_of(dy, "dy", out)
-    if dx is not None:
-        call.dx = start_of(dx, "dx", rows_of(layer, steps, layer.layer.inputs, True))
-    fill_states(layer, state, False, call.samples, d.before)
-    fill_states(layer, dstate, False, call.samples, d.d_after)
-    fill_states(layer, dstate_before, True, call.samples, <const void **>d.d_before)
-    for part in range(layer.parts):
-        call.direction[part].gradient = start + part * layer.part_size * layer.real_size
+    cdef int status
+    fill_backward(&call, layer, offsets, x, weights, y, state, tape, slabs, dy, dstate,
+                  dx, dstate_before, gradient, threads, checkpoint, time, noise)
     with nogil:
         status = lstmc_backward(&call)
+    check(status)
+
+
+cdef class Stacked:
+    """Memory for the calls of layers on one another."""
+
+    cdef lstmc_call *call
+
+    def __cinit__(self, Py_ssize_t layers):
+        self.call = <lstmc_call *>lstmc_take_memory(layers * sizeof(lstmc_call))
+        if self.call == NULL:
+            check(LSTMC_NO_MEMORY)
+
+    def __dealloc__(self):
+        lstmc_give_memory(self.call)
+
+
+def forward_stack(list layers):
+    """Run layers of which each reads what the one before it in the list writes.
+
+    An item has the arguments of `forward`, all of them; returns the slabs of each.
+    """
+    cdef Stacked stacked = Stacked(len(layers))
+    cdef Py_ssize_t k
+    cdef int status
+    splits = []
+    for k, (layer, offsets, x, weights, y, state, new_state, tape, threads, checkpoint,
+            time, noise) in enumerate(layers):
+        splits.append(fill_forward(stacked.call + k, layer, offsets, x, weights, y,
+                                   state, new_state, tape, threads, checkpoint, time,
+                                   noise))
+        if k > 0:
+            stacked.call[k - 1].above = stacked.call + k
+    with nogil:
+        status = lstmc_forward(stacked.call)
+    check(status)
+    return [stacked.call[k].slabs for k in range(len(layers))]
+
+
+def backward_stack(list layers):
+    """The way back: items with the arguments of `backward`, from the top down."""
+    cdef Stacked stacked = Stacked(len(layers))
+    cdef Py_ssize_t k
+    cdef int status
+    for k, (layer, offsets, x, weights, y, state, tape, slabs, dy, dstate, dx,
+            dstate_before, gradient, threads, checkpoint, time,
+            noise) in enumerate(layers):
+        fill_backward(stacked.call + k, layer, offsets, x, weights, y, state, tape,
+                      slabs, dy, dstate, dx, dstate_before, gradient, threads,
+                      checkpoint, time, noise)
+        if k > 0:
+            stacked.call[k].above = stacked.call + k - 1
+    k = len(layers) - 1
+    with nogil:
+        status = lstmc_backward(stacked.call + k)
     check(status)

@@ -20,6 +20,7 @@ int report(void);
 void test_sequence(void);
 void test_gradient(void);
 void test_bits(void);
+void test_stack(void);
 void test_stream(void);
 void test_checkpoint(void);
 void test_pack(void);

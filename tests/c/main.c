@@ -32,6 +32,7 @@ static void test_target(const char *target)
     test_sequence();
     test_gradient();
     test_bits();
+    test_stack();
     test_stream();
     test_checkpoint();
     test_pack();

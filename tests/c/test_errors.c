@@ -229,10 +229,10 @@ static void check_solvers(void)
 static void check_messages(void)
 {
     about("messages");
-    for (int k = LSTMC_OK; k <= LSTMC_NO_TARGET; ++k)
+    for (int k = LSTMC_OK; k <= LSTMC_BAD_STACK; ++k)
         for (int j = LSTMC_OK; j < k; ++j)
             CHECK(strcmp(lstmc_message(j), lstmc_message(k)) != 0);
-    CHECK(strcmp(lstmc_message(-1), lstmc_message(LSTMC_NO_TARGET + 1)) == 0);
+    CHECK(strcmp(lstmc_message(-1), lstmc_message(LSTMC_BAD_STACK + 1)) == 0);
     CHECK(strcmp(lstmc_message(-1), lstmc_message(LSTMC_NO_TARGET)) != 0);
 }
 

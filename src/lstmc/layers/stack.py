@@ -9,12 +9,11 @@ import numpy as np
 
 from .. import _core
 from ..sequences import Sequences
-from .dense import product
 from .layer import aligned, checked_dtype, fresh
-from .noise import Noisy
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
 from .shortcut import add_past, make_shortcuts, pull_past
+from .states import Stated
 
 
 @cache
@@ -43,7 +42,7 @@ class Tape:
     used: bool = False
 
 
-class Stack(Noisy):
+class Stack(Stated):
     """The layers of `Recurrent`, on Sequences and arrays that were checked before."""
 
     def __init__(
@@ -132,11 +131,6 @@ class Stack(Noisy):
         )
 
     @property
-    def directions(self):
-        """2 if bidirectional, else 1."""
-        return 2 if self.bidirectional else 1
-
-    @property
     def state_size(self):
         """Features of h of one direction: the projection's, or hidden_size."""
         return self.proj_size or self.hidden_size
@@ -208,18 +202,21 @@ class Stack(Noisy):
         """
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
+        joined, calls = self._is_joined(dropout_key), []
         for layer, kernel in enumerate(self._kernels):
             last = layer == self.num_layers - 1
             y = None
             if outputs or not last:
                 y = fresh((len(x.values), self.output_size), self.dtype)
             found = self._kernel_state(after, layer, None)
-            _core.forward(
+            calls.append((
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
                 self._kernel_state(state, layer, static, len(x)), found,
                 None, threads, False, time, self._noise(layer, dropout_key),
-            )  # fmt: skip
-            self._store_state(found, after, layer)
+            ))  # fmt: skip
+            if not joined:
+                _core.forward(*calls.pop())
+                self._store_state(found, after, layer)
             shortcut = self._shortcuts[layer]
             if shortcut and y is not None:
                 y = shortcut.apply(x.values, y, weights, threads)
@@ -227,6 +224,8 @@ class Stack(Noisy):
                 if dropout_key is not None:
                     y = self._dropped(x, y, layer, dropout_key, copy=False)
                 x = x.with_values(y)
+        if joined:
+            _core.forward_stack(calls)
         return y, after
 
     def record(
@@ -237,6 +236,7 @@ class Stack(Noisy):
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
         tape = Tape(state, time, static, dropout_key, checkpoint, weights)
+        joined, calls = self._is_joined(dropout_key), []
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = fresh((steps, self.output_size), self.dtype)
@@ -245,21 +245,24 @@ class Stack(Noisy):
                 size = kernel.checkpoint_size(x.offsets)
             saved = self._take_tape(layer, size)
             found = self._kernel_state(after, layer, None)
-            slabs = _core.forward(
+            calls.append((
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
                 self._kernel_state(state, layer, static, len(x)), found,
                 saved, threads, checkpoint, time, self._noise(layer, dropout_key),
-            )  # fmt: skip
-            self._store_state(found, after, layer)
+            ))  # fmt: skip
+            if not joined:
+                tape.slabs.append(_core.forward(*calls.pop()))
+                self._store_state(found, after, layer)
             tape.inputs.append(x)
             tape.outputs.append(y)
             tape.saved.append(saved)
-            tape.slabs.append(slabs)
             tape.gates.append(None)
             if shortcut := self._shortcuts[layer]:
                 y, tape.gates[-1] = shortcut.record(x.values, y, weights, threads)
             if layer < self.num_layers - 1:
                 x = x.with_values(self._dropped(x, y, layer, dropout_key))
+        if joined:
+            tape.slabs = _core.forward_stack(calls)
         return y, after, tape
 
     def pull(self, tape, dy, dstate, gradient, *, input_gradient=True, threads=0):
@@ -277,6 +280,7 @@ class Stack(Noisy):
         before = self._empty_state(n)
         if tape.static is not None:
             tape.dstatic = np.zeros_like(tape.static)
+        joined, calls = self._is_joined(tape.dropout_key), []
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
             past = None  # what goes past the layer
@@ -285,7 +289,7 @@ class Stack(Noisy):
             wanted = input_gradient or layer > 0
             dx = fresh(x.values.shape, self.dtype) if wanted else None
             found = self._kernel_state(before, layer, None)
-            _core.backward(
+            calls.append((
                 self._kernels[layer], x.offsets, x.values, tape.weights[part],
                 tape.outputs[layer],
                 self._kernel_state(tape.state, layer, tape.static, n),
@@ -293,18 +297,33 @@ class Stack(Noisy):
                 self._kernel_gradient(dstate, layer, n), dx, found,
                 gradient[part], threads, tape.checkpoint, tape.time,
                 self._noise(layer, tape.dropout_key),
-            )  # fmt: skip
-            self._store_state(found, before, layer)
-            self._pull_static(found, layer, tape, gradient)
+            ))  # fmt: skip
+            if not joined:
+                _core.backward(*calls.pop())
+                self._store_state(found, before, layer)
+                self._pull_static(found, layer, tape, gradient)
             self._spare[layer] = tape.saved.pop()
             dy = add_past(dx, past)
             if layer > 0:
                 below = tape.inputs[layer - 1]
                 dy = self._dropped(below, dx, layer - 1, tape.dropout_key, copy=False)
+        if joined:
+            _core.backward_stack(calls)
         if tape.weights is not self.weights:
             gradient *= self._connections(tape.dropout_key)
         self._packing.tie(gradient)
         return dy, before
+
+    def _is_joined(self, key):
+        """Whether each layer reads what the one below writes, with nothing between.
+
+        They then run in one call, and at the same time where samples are few.
+        """
+        return (
+            self.num_layers > 1 and self.directions == self.num_heads == 1
+            and not (any(self._shortcuts) or self._facts["statics"])
+            and (key is None or not self.dropout)
+        )  # fmt: skip
 
     def _take_tape(self, layer, size):
         """Memory for a layer's tape: that of the last backward if it is large enough.
@@ -323,77 +342,3 @@ class Stack(Noisy):
         _core.release_memory()
         for shortcut in filter(None, self._shortcuts):
             shortcut.release()
-
-    # --- states, as people and as kernels see them ------------------------------------
-
-    def _empty_state(self, n):
-        rows, dtype, empty = self._state_rows, self.dtype, np.empty
-        return tuple([empty((rows, n, size), dtype) for size in self._state_sizes])
-
-    def _kernel_state(self, state, layer, static, n=None):
-        """One layer's states by head: given ones, or with n None room for new ones."""
-        if state is None and static is None:
-            return None
-        if self._is_plain:
-            return state
-        first, heads = layer * self.directions, self.num_heads
-        if state is None:
-            state = tuple(np.zeros_like(s) for s in self._empty_state(n))
-        own = [None if s is None else s[first : first + self.directions] for s in state]
-        if heads > 1:
-            own = [None if s is None else by_head(s, heads) for s in own]
-        if static is not None:
-            own.append(self._mapped(static, layer))
-        elif self._facts["statics"]:
-            own.append(None if own[-1] is None else np.empty_like(own[-1]))
-        return tuple(own)
-
-    def _kernel_gradient(self, dstate, layer, n):
-        """The same of gradients; none comes to the states that static features give."""
-        own = self._kernel_state(dstate, layer, None)
-        if own is None or not self._facts["statics"]:
-            return own
-        return (*own[:-1], None)
-
-    def _store_state(self, own, state, layer):
-        """What the kernels left, where people look for it; in place with one head."""
-        if self.num_heads == 1:
-            return
-        first = layer * self.directions
-        for whole, part in zip(state, own, strict=False):
-            for side in range(self.directions):
-                heads = part[side * self.num_heads : (side + 1) * self.num_heads]
-                whole[first + side] = np.concatenate(list(heads), axis=1)
-
-    def _mapped(self, static, layer):
-        """The states that static features give, (parts, n, units)."""
-        sides = []
-        for w, b in self._packing.maps[layer]:
-            weight = self.weights[w].reshape(self.hidden_size, self.static_size)
-            sides.append(product(static, weight, self.weights[b]))
-        mapped = np.stack(sides)
-        return mapped if self.num_heads == 1 else by_head(mapped, self.num_heads)
-
-    def _pull_static(self, own, layer, tape, gradient):
-        """From the gradient at those states to that of their map and features."""
-        if tape.static is None:
-            for w, b in self._packing.maps[layer]:
-                gradient[w] = gradient[b] = 0
-            return
-        heads = self.num_heads
-        for side, (w, b) in enumerate(self._packing.maps[layer]):
-            da = np.concatenate(
-                list(own[-1][side * heads : (side + 1) * heads]), axis=1
-            )
-            weight = self.weights[w].reshape(self.hidden_size, self.static_size)
-            none = np.zeros(self.static_size, self.dtype)
-            gradient[w] = product(da.T, tape.static.T, none).ravel()
-            gradient[b] = da.sum(axis=0)
-            tape.dstatic += product(da, weight.T, none)
-
-
-def by_head(state, heads):
-    """(directions, n, heads * units) to (directions * heads, n, units)."""
-    sides, n, width = state.shape
-    split = state.reshape(sides, n, heads, width // heads).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(split).reshape(sides * heads, n, width // heads)

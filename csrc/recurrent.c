@@ -1,0 +1,266 @@
+/* recurrent.c - forward and backward of recurrent layers: checks first, then who does
+ * what, then memory, then the kernels. */
+#include <limits.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "lstmc.h"
+#include "parallel.h"
+
+static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
+{
+    const lstmc_layer *layer = &call->layer;
+    CHECK(check_layer(layer));
+    if (call->samples < 0 || call->threads < 0 || call->slabs < 0)
+        return LSTMC_BAD_SIZE;
+    CHECK(check_lengths(layer, call->samples, call->offsets, longest));
+    const int training = backward || call->direction[0].tape;
+    if (*longest > 0 && (!call->x || (training && !call->y)))
+        return LSTMC_NULL_ARRAY;
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    if (*longest > 0 && cell.timed && !call->time)
+        return LSTMC_NULL_ARRAY;
+    CHECK(check_noise(&call->noise));
+    if (!is_aligned(call->split))
+        return LSTMC_NOT_ALIGNED;
+    for (ptrdiff_t part = 0; part < count_parts(layer); ++part) {
+        const lstmc_direction *d = call->direction + part;
+        if (!d->weights || (backward && (!d->gradient || (*longest > 0 && !d->tape))) ||
+            (training && *longest > 0 && !d->tape))
+            return LSTMC_NULL_ARRAY;
+        if (!is_aligned(d->weights) || !is_aligned(d->tape) || !is_aligned(d->gradient))
+            return LSTMC_NOT_ALIGNED;
+    }
+    return backward && call->slabs < 1 ? LSTMC_BAD_SIZE : LSTMC_OK;
+}
+
+/* --- who does what --------------------------------------------------------------- */
+
+/* Rows of a slab at most: its states stay in the second-level cache. */
+#define SLAB_ROWS 64
+/* Rows a thread below which it rather has all rows of some units, if R has more bytes
+ * than a second-level cache likes: then the way of the weights to the core decides, and
+ * each core fetches a part of them alone. Digits are used up twice as fast. */
+#define FEW_ROWS 16
+#define LARGE_R (1 << 20)
+/* Units of a thread at least, when threads share the rows: they meet at every step. */
+#define OWN_UNITS 48
+/* Rows of all steps at least, of two lots. */
+#define LOT_ROWS 512
+
+static int shares_units(const lstmc_call *call, int threads)
+{
+    const lstmc_layer *layer = &call->layer;
+    const ptrdiff_t jobs = call->samples * count_parts(layer);
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    if (cell.whole || layer->units < (ptrdiff_t)OWN_UNITS * threads)
+        return 0;
+    const size_t r_size =
+        (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
+        real_size(layer->dtype);
+    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
+    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
+    return jobs < threads || (jobs < few * threads && r_size > LARGE_R);
+}
+
+/* Slabs are as few as their height allows, and where each thread has jobs of its own so
+ * many that all threads have the same number. */
+static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
+{
+    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
+    while (!sharing && slabs < call->samples &&
+           slabs * count_parts(&call->layer) % threads > 0)
+        ++slabs;
+    return slabs > 0 ? slabs : 1;
+}
+
+/* Lots of rows, so that two threads read next to nothing of what the other's rows have
+ * left; few rows are not worth the addition of two gradients. */
+static int count_lots(const lstmc_call *call)
+{
+    return call->offsets[call->samples] >= LOT_ROWS &&
+                   count_slabs(call, 2, shares_units(call, 2)) > 1
+               ? 2
+               : 1;
+}
+
+/* Who does what decides about time alone, never about a bit of the results. The tape is
+ * cut into slabs, so backward takes those of forward. */
+static Team plan_team(lstmc_call *call, int threads, int backward)
+{
+    const int sharing = shares_units(call, threads);
+    if (!backward)
+        call->slabs = count_slabs(call, threads, sharing);
+    const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
+    Team team = {.threads = threads,
+                 .members = 1,
+                 .lots = backward ? count_lots(call) : 1,
+                 .amx = target_has_amx()};
+    if (sharing && jobs < threads)
+        team.members = threads / (int)jobs;
+    else if (!backward && jobs < threads)
+        team.threads = (int)jobs;
+    return team;
+}
+
+static double work(const lstmc_call *call, int backward)
+{
+    const int passes = !backward ? 1 : call->checkpoint ? 3 : 2;
+    return passes * (double)call->offsets[call->samples] * step_work(&call->layer);
+}
+
+static int run(lstmc_call *call, int backward, ptrdiff_t longest)
+{
+    const Kernels *kernels = kernels_of(call->layer.dtype);
+    const int threads = take_threads(call->threads, work(call, backward));
+    const Team team = plan_team(call, threads, backward);
+    void *workspace =
+        lstmc_take_memory((size_t)kernels->workspace(call, team, longest, backward));
+    int status = LSTMC_NO_MEMORY;
+    if (workspace) {
+        status = (backward ? kernels->backward : kernels->forward)(call, team, longest,
+                                                                   workspace);
+        lstmc_give_memory(workspace);
+    }
+    give_threads(threads);
+    return status;
+}
+
+/* --- layers on one another -------------------------------------------------------- */
+
+/* Steps that a layer tells the one after it at once: few, so that it starts soon, and
+ * enough for their W x to be worth a product. */
+#define LEAST_TOLD 4
+#define MOST_TOLD 64
+
+/* A layer of a stack on its way, in the order in which they start. */
+typedef struct {
+    lstmc_call *call;
+    Team team;
+    Link link;
+    Progress progress;
+    void *workspace;
+    int status;
+} Stage;
+
+typedef struct {
+    Stage *stage;
+    int layers, backward;
+    ptrdiff_t longest;
+    atomic_int stopped;
+} Stack;
+
+static int check_above(const lstmc_call *call, int backward)
+{
+    const lstmc_call *above = call->above;
+    const lstmc_layer *layer = &call->layer;
+    const int fits = above->layer.dtype == layer->dtype &&
+                     above->layer.inputs == count_parts(layer) * width_of_part(layer) &&
+                     above->samples == call->samples &&
+                     above->offsets == call->offsets && above->x == call->y &&
+                     (!backward || above->dx == call->dy);
+    return fits ? LSTMC_OK : LSTMC_BAD_STACK;
+}
+
+/* Threads that may each have a layer; 1: rows or units of one layer after the other
+ * serve more of them. */
+static int count_lanes(const lstmc_call *bottom, int layers, int threads, int backward,
+                       ptrdiff_t longest)
+{
+    const int lanes = layers < threads ? layers : threads;
+    int sharing = 1;
+    for (const lstmc_call *call = bottom; call; call = call->above) {
+        if (count_parts(&call->layer) > 1 || (backward && call->slabs != 1))
+            return 1;
+        sharing = sharing && shares_units(call, threads);
+    }
+    const int fits = bottom->samples < lanes && bottom->samples <= SLAB_ROWS &&
+                     longest >= 2 * LEAST_TOLD && longest < INT_MAX;
+    return fits && !(sharing && lanes < threads) ? lanes : 1;
+}
+
+static void run_lane(const void *data)
+{
+    const Stack *stack = data;
+    for (int k = own_thread(); k < stack->layers; k += team_size()) {
+        Stage *stage = stack->stage + k;
+        const Kernels *kernels = kernels_of(stage->call->layer.dtype);
+        stage->link.asks = own_thread() == 0;
+        stage->status = (stack->backward ? kernels->backward : kernels->forward)(
+            stage->call, stage->team, stack->longest, stage->workspace);
+    }
+}
+
+static int steps_told(ptrdiff_t longest)
+{
+    int steps = LEAST_TOLD;
+    while (steps < MOST_TOLD && (ptrdiff_t)(2 * steps) * (2 * steps) <= longest)
+        steps *= 2;
+    return steps;
+}
+
+/* All layers at the same time, a thread for each of `lanes`. */
+static int run_stack(Stack *stack, int lanes)
+{
+    const int layers = stack->layers, told = steps_told(stack->longest);
+    int status = LSTMC_OK;
+    for (int k = 0; k < layers; ++k) {
+        Stage *stage = stack->stage + k;
+        stage->team = plan_team(stage->call, 1, stack->backward);
+        stage->team.link = &stage->link;
+        stage->link = (Link){.before = k > 0 ? &stage[-1].progress : NULL,
+                             .own = k + 1 < layers ? &stage->progress : NULL,
+                             .steps = told,
+                             .stopped = &stack->stopped};
+        stage->workspace = lstmc_take_memory(
+            (size_t)kernels_of(stage->call->layer.dtype)
+                ->workspace(stage->call, stage->team, stack->longest, stack->backward));
+        if (!stage->workspace)
+            status = LSTMC_NO_MEMORY;
+    }
+    if (status == LSTMC_OK)
+        run_team(lanes, run_lane, stack);
+    for (int k = 0; k < layers; ++k) {
+        if (status == LSTMC_OK)
+            status = stack->stage[k].status;
+        lstmc_give_memory(stack->stage[k].workspace);
+    }
+    return status;
+}
+
+/* The layers from the bottom up, or in backward from the top down. */
+static int run_layers(lstmc_call *bottom, int backward)
+{
+    Stack stack = {.backward = backward};
+    double all = 0;
+    for (lstmc_call *call = bottom; call; call = call->above, ++stack.layers) {
+        CHECK(check_call(call, backward, &stack.longest));
+        if (call->above)
+            CHECK(check_above(call, backward));
+        all += work(call, backward);
+    }
+    if (stack.layers == 1)
+        return run(bottom, backward, stack.longest);
+    stack.stage = lstmc_take_memory((size_t)stack.layers * sizeof(Stage));
+    if (!stack.stage)
+        return LSTMC_NO_MEMORY;
+    memset(stack.stage, 0, (size_t)stack.layers * sizeof(Stage));
+    lstmc_call *next = bottom;
+    for (int k = 0; next; ++k, next = next->above)
+        stack.stage[backward ? stack.layers - 1 - k : k].call = next;
+    const int threads = take_threads(bottom->threads, all);
+    const int lanes =
+        count_lanes(bottom, stack.layers, threads, backward, stack.longest);
+    int status = lanes > 1 ? run_stack(&stack, lanes) : LSTMC_OK;
+    give_threads(threads);
+    for (int k = 0; lanes == 1 && k < stack.layers && status == LSTMC_OK; ++k)
+        status = run(stack.stage[k].call, backward, stack.longest);
+    lstmc_give_memory(stack.stage);
+    return status;
+}
+
+int lstmc_forward(lstmc_call *call) { return run_layers(call, 0); }
+
+int lstmc_backward(lstmc_call *call) { return run_layers(call, 1); }
