@@ -46,34 +46,54 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
 #define LARGE_R (1 << 20)
 /* Units of a thread at least, when threads share the rows: they meet at every step. */
 #define OWN_UNITS 48
+/* Bytes of R up to which a thread rather has a layer of its own, so that they seldom
+ * meet: its second-level cache holds it, and W now and then. */
+#define NEAR_R (640 << 10)
 /* Rows of all steps at least, of two lots. */
 #define LOT_ROWS 512
 
-static int shares_units(const lstmc_call *call, int threads)
+static size_t bytes_of_r(const lstmc_layer *layer)
 {
-    const lstmc_layer *layer = &call->layer;
-    const ptrdiff_t jobs = call->samples * count_parts(layer);
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (cell.whole || layer->units < (ptrdiff_t)OWN_UNITS * threads)
-        return 0;
-    const size_t r_size =
-        (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
-        real_size(layer->dtype);
-    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
-    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
-    return jobs < threads || (jobs < few * threads && r_size > LARGE_R);
+    return (size_t)(layer->units * cell.r_blocks * width_of_part(layer)) *
+           real_size(layer->dtype);
 }
 
-/* Slabs are as few as their height allows, and where each thread has jobs of its own so
- * many that all threads have the same number. */
-static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
+static ptrdiff_t fewest_slabs(const lstmc_call *call)
 {
-    ptrdiff_t slabs = (call->samples + SLAB_ROWS - 1) / SLAB_ROWS;
-    while (!sharing && slabs < call->samples &&
+    return call->samples > SLAB_ROWS ? (call->samples + SLAB_ROWS - 1) / SLAB_ROWS : 1;
+}
+
+/* Threads that share the units of a slab; 1: each rather has rows of its own. */
+static int count_members(const lstmc_call *call, int threads)
+{
+    const lstmc_layer *layer = &call->layer;
+    const ptrdiff_t rows = call->samples * count_parts(layer);
+    const ptrdiff_t crews = fewest_slabs(call) * count_parts(layer);
+    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
+    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    if (cell.whole || crews >= threads ||
+        (rows >= threads && (rows >= few * threads || bytes_of_r(layer) <= LARGE_R)))
+        return 1;
+    const ptrdiff_t most = layer->units / OWN_UNITS;
+    const int members = threads / (int)crews;
+    const int sharing = members < most ? members : (int)most;
+    return sharing * crews > rows || (rows >= threads && sharing == members) ? sharing
+                                                                             : 1;
+}
+
+/* Slabs are as few as their height allows, and where each thread has jobs of its own
+ * so many that all threads have the same number. */
+static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int members)
+{
+    ptrdiff_t slabs = fewest_slabs(call);
+    while (members == 1 && slabs < call->samples &&
            slabs * count_parts(&call->layer) % threads > 0)
         ++slabs;
-    return slabs > 0 ? slabs : 1;
+    return slabs;
 }
 
 /* Lots of rows, so that two threads read next to nothing of what the other's rows have
@@ -81,7 +101,7 @@ static ptrdiff_t count_slabs(const lstmc_call *call, int threads, int sharing)
 static int count_lots(const lstmc_call *call)
 {
     return call->offsets[call->samples] >= LOT_ROWS &&
-                   count_slabs(call, 2, shares_units(call, 2)) > 1
+                   count_slabs(call, 2, count_members(call, 2)) > 1
                ? 2
                : 1;
 }
@@ -90,18 +110,17 @@ static int count_lots(const lstmc_call *call)
  * cut into slabs, so backward takes those of forward. */
 static Team plan_team(lstmc_call *call, int threads, int backward)
 {
-    const int sharing = shares_units(call, threads);
+    const int members = count_members(call, threads);
     if (!backward)
-        call->slabs = count_slabs(call, threads, sharing);
+        call->slabs = count_slabs(call, threads, members);
     const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
+    const ptrdiff_t most = jobs < threads ? threads / jobs : 1;
     Team team = {.threads = threads,
-                 .members = 1,
+                 .members = members < most ? members : (int)most,
                  .lots = backward ? count_lots(call) : 1,
                  .amx = target_has_amx()};
-    if (sharing && jobs < threads)
-        team.members = threads / (int)jobs;
-    else if (!backward && jobs < threads)
-        team.threads = (int)jobs;
+    if (!backward && jobs * team.members < threads)
+        team.threads = (int)jobs * team.members;
     return team;
 }
 
@@ -164,21 +183,23 @@ static int check_above(const lstmc_call *call, int backward)
     return fits ? LSTMC_OK : LSTMC_BAD_STACK;
 }
 
-/* Threads that may each have a layer; 1: rows or units of one layer after the other
- * serve more of them. */
+/* Threads that have a layer each; 1: the rows of one layer after the other serve as
+ * many of them, or its units do better. */
 static int count_lanes(const lstmc_call *bottom, int layers, int threads, int backward,
                        ptrdiff_t longest)
 {
     const int lanes = layers < threads ? layers : threads;
-    int sharing = 1;
+    if (bottom->samples >= lanes || bottom->samples > SLAB_ROWS ||
+        longest < 2 * LEAST_TOLD || longest >= INT_MAX)
+        return 1;
     for (const lstmc_call *call = bottom; call; call = call->above) {
-        if (count_parts(&call->layer) > 1 || (backward && call->slabs != 1))
+        const int members = count_members(call, threads);
+        const int pays =
+            bytes_of_r(&call->layer) <= NEAR_R ? lanes >= members : members == 1;
+        if (!pays || count_parts(&call->layer) > 1 || (backward && call->slabs != 1))
             return 1;
-        sharing = sharing && shares_units(call, threads);
     }
-    const int fits = bottom->samples < lanes && bottom->samples <= SLAB_ROWS &&
-                     longest >= 2 * LEAST_TOLD && longest < INT_MAX;
-    return fits && !(sharing && lanes < threads) ? lanes : 1;
+    return lanes;
 }
 
 static void run_lane(const void *data)

@@ -23,11 +23,15 @@ static idx row_size(const Sequence *s)
 }
 
 /* As many as a tile takes beside one another, and of few rows what fits; or all, where
- * the second stage, or P itself, waits for them. */
+ * the second stage, or P itself, waits for them. A row alone of 64 units goes in
+ * halves: P of the one passes under the product of the other. */
 static idx panels_at_once(const Plan *plan, idx rows)
 {
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
+    if (MANY_BESIDE > 1 && rows == 1 && plan->panels == MOST_BESIDE &&
+        plan->cell->columns == STRIPE && PANEL == LINE / sizeof(float))
+        return plan->panels / 2;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
     return min_idx(plan->panels,
                    max_idx(1, min_idx(fit, BLOCK / max_idx(1, rows)) / MOST_BESIDE) *
