@@ -58,11 +58,13 @@ int check_layer(const lstmc_layer *layer)
         layer->directions > 2 || layer->heads < 0 || layer->heads > LSTMC_MAX_HEADS ||
         layer->projection < 0 || layer->projection > layer->units)
         return LSTMC_BAD_SIZE;
-    lstmc_cell cell;
-    kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if ((layer->identity_output && !cell.squashes) ||
-        (layer->projection && !cell.projects))
-        return LSTMC_BAD_OPTION;
+    if (layer->identity_output || layer->projection) {
+        lstmc_cell cell;
+        kernels_of(layer->dtype)->describe(layer->cell, &cell);
+        if ((layer->identity_output && !cell.squashes) ||
+            (layer->projection && !cell.projects))
+            return LSTMC_BAD_OPTION;
+    }
     /* Twice the widest row: panels and tiles round sizes up. */
     const double units = 2.0 * ((double)layer->units + 64),
                  inputs = (double)layer->inputs + 64;

@@ -73,10 +73,11 @@ static int count_members(const lstmc_call *call, int threads)
     const ptrdiff_t crews = fewest_slabs(call) * count_parts(layer);
     const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
     const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
+    if (crews >= threads || rows >= few * threads)
+        return 1;
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (cell.whole || crews >= threads ||
-        (rows >= threads && (rows >= few * threads || bytes_of_r(layer) <= LARGE_R)))
+    if (cell.whole || (rows >= threads && bytes_of_r(layer) <= LARGE_R))
         return 1;
     const ptrdiff_t most = layer->units / OWN_UNITS;
     const int members = threads / (int)crews;

@@ -116,9 +116,9 @@ static void fill_noise(Sequence *s, const lstmc_noise *noise)
     if (!noise->sampling)
         s->noise.recurrent_dropout = 0;
     for (int k = 0; k < s->plan.cell->states; ++k) {
-        const int is_c = strcmp(s->plan.cell->state[k], "c") == 0;
         s->zoned[k] =
-            (k == 0 && noise->zoneout_h > 0) || (is_c && noise->zoneout_c > 0);
+            (k == 0 && noise->zoneout_h > 0) ||
+            (noise->zoneout_c > 0 && strcmp(s->plan.cell->state[k], "c") == 0);
         s->zoning |= s->zoned[k];
     }
 }
