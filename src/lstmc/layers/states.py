@@ -30,10 +30,10 @@ class Stated(Noisy):
         return 2 if self.bidirectional else 1
 
     def _empty_state(self, n):
-        rows, dtype, empty, state = self._state_rows, self.dtype, np.empty, []
-        for size in self._state_sizes:  # a comprehension takes longer, at each call
-            state.append(empty((rows, n, size), dtype))
-        return tuple(state)
+        rows, dtype, empty, state = self._state_rows, self.dtype, np.empty, ()
+        for size in self._state_sizes:  # at every call: faster than a comprehension
+            state += (empty((rows, n, size), dtype),)
+        return state
 
     def _kernel_state(self, state, layer, static, n=None):
         """One layer's states by head: given ones, or with n None room for new ones."""
