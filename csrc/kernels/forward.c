@@ -25,12 +25,13 @@ static idx row_size(const Sequence *s)
 /* As many as a tile takes beside one another, and of few rows what fits; or all, where
  * the second stage, or P itself, waits for them. A row alone of 64 units goes in
  * halves: P of the one passes under the product of the other. */
-static idx panels_at_once(const Plan *plan, idx rows)
+static idx panels_at_once(const Sequence *s, idx rows)
 {
+    const Plan *plan = &s->plan;
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
-    if (MANY_BESIDE > 1 && rows == 1 && plan->panels == MOST_BESIDE &&
-        plan->cell->columns == STRIPE && PANEL == LINE / sizeof(float))
+    if (MANY_BESIDE > 1 && sizeof(real) == sizeof(float) && !s->digits && rows == 1 &&
+        plan->panels == MOST_BESIDE && plan->cell->columns == STRIPE)
         return plan->panels / 2;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
     return min_idx(plan->panels,
@@ -38,9 +39,9 @@ static idx panels_at_once(const Plan *plan, idx rows)
                        MOST_BESIDE);
 }
 
-static idx block_size(const Plan *plan, idx rows)
+static idx block_size(const Sequence *s, idx rows)
 {
-    return max_idx(BLOCK, rows * panels_at_once(plan, rows)) * plan->slots * PANEL;
+    return max_idx(BLOCK, rows * panels_at_once(s, rows)) * s->plan.slots * PANEL;
 }
 
 /* States that do not lie in rows. */
@@ -58,7 +59,7 @@ static idx kept_states(const Sequence *s)
 static idx own_size(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
-    return block_size(plan, rows) + notes_size(rows) + spare_size(plan) +
+    return block_size(s, rows) + notes_size(rows) + spare_size(plan) +
            NAME(sources_size)(s, rows);
 }
 
@@ -96,7 +97,7 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->wx = next;
     next += NAME(ahead_size)(s, job->rows);
     job->block = next + job->share.member * own_size(s, most);
-    job->spare = lay_out_notes(job, job->block + block_size(plan, most));
+    job->spare = lay_out_notes(job, job->block + block_size(s, most));
     NAME(lay_out_sources)(job, job->spare + spare_size(plan), most);
 }
 
@@ -193,7 +194,7 @@ void NAME(run_step)(Job *job, idx t, idx active, real *tape)
 {
     const Plan *plan = &job->s->plan;
     const int more = plan->late_panels > 0 || job->s->zoning; /* h is not there yet */
-    const idx at_once = panels_at_once(plan, active);
+    const idx at_once = panels_at_once(job->s, active);
     const idx a_panel = active * plan->slots * PANEL;
     NAME(keep_before)(job, active);
     if (AMX && job->s->digits)

@@ -202,7 +202,7 @@ class Stack(Stated):
         """
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
-        joined, calls = self._is_joined(dropout_key), []
+        joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
             last = layer == self.num_layers - 1
             y = None
@@ -236,7 +236,7 @@ class Stack(Stated):
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
         tape = Tape(state, time, static, dropout_key, checkpoint, weights)
-        joined, calls = self._is_joined(dropout_key), []
+        joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
             steps = len(x.values)
             y = fresh((steps, self.output_size), self.dtype)
@@ -280,7 +280,7 @@ class Stack(Stated):
         before = self._empty_state(n)
         if tape.static is not None:
             tape.dstatic = np.zeros_like(tape.static)
-        joined, calls = self._is_joined(tape.dropout_key), []
+        joined, calls = self._is_joined(n, tape.dropout_key), []
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
             past = None  # what goes past the layer
@@ -314,13 +314,14 @@ class Stack(Stated):
         self._packing.tie(gradient)
         return dy, before
 
-    def _is_joined(self, key):
-        """Whether each layer reads what the one below writes, with nothing between.
+    def _is_joined(self, n, key):
+        """Whether layers go into one call, and may run at the same time.
 
-        They then run in one call, and at the same time where samples are few.
+        They have nothing between them, and the samples are too few for that many
+        threads; of more, what is between two layers would be kept for nothing.
         """
         return (
-            self.num_layers > 1 and self.directions == self.num_heads == 1
+            n < self.num_layers and self.directions == self.num_heads == 1
             and not (any(self._shortcuts) or self._facts["statics"])
             and (key is None or not self.dropout)
         )  # fmt: skip

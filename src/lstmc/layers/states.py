@@ -30,7 +30,8 @@ class Stated(Noisy):
         return 2 if self.bidirectional else 1
 
     def _empty_state(self, n):
-        rows, dtype, empty, state = self._state_rows, self.dtype, np.empty, ()
+        rows, dtype, empty = self._state_rows, self.dtype, np.empty
+        state: tuple[np.ndarray, ...] = ()
         for size in self._state_sizes:  # at every call: faster than a comprehension
             state += (empty((rows, n, size), dtype),)
         return state
