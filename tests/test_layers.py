@@ -2,14 +2,15 @@
 
 import copy
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 from conftest import FACTS, STATIC_SIZE, needed_by
 
 from lstmc import Sequences, _core
-from lstmc.layers import Recurrent
-from lstmc.layers.layer import aligned
+from lstmc.layers import Recurrent, stack
+from lstmc.layers.layer import aligned, fresh
 
 
 def bits(arrays):
@@ -352,3 +353,21 @@ def test_the_memory_of_a_tape_is_used_again_and_given_back(make_layer, make_batc
     layer.release()
     _, _, tape = layer.forward(X, state)
     assert tape.saved[0] is not memory
+
+
+def test_outputs_between_layers_are_freed_on_the_way(monkeypatch):
+    alive, most = [], []
+
+    def counted(shape, dtype):
+        array = fresh(shape, dtype)
+        alive.append(True)
+        most.append(len(alive))
+        weakref.finalize(array, alive.pop)
+        return array
+
+    monkeypatch.setattr(stack, "fresh", counted)
+    layer = Recurrent(3, 5, num_layers=6, random_state=0)
+    layer(np.zeros((6, 4, 3), np.float32))  # as many samples as layers
+    assert max(most) == 2
+    layer(np.zeros((5, 4, 3), np.float32))  # fewer: all layers in one call
+    assert max(most) == 6
