@@ -82,8 +82,9 @@ static int count_members(const lstmc_call *call, int threads)
     const ptrdiff_t most = layer->units / OWN_UNITS;
     const int members = threads / (int)crews;
     const int sharing = members < most ? members : (int)most;
-    return sharing * crews > rows || (rows >= threads && sharing == members) ? sharing
-                                                                             : 1;
+    /* All of them, or at least more than have rows. */
+    const int pays = rows >= threads ? sharing == members : sharing * crews > rows;
+    return pays ? sharing : 1;
 }
 
 /* Slabs are as few as their height allows, and where each thread has jobs of its own
