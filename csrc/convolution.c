@@ -176,7 +176,7 @@ static int check_run(const lstmc_film *call, double *work)
             return LSTMC_BAD_OFFSETS;
     const ptrdiff_t frames = call->offsets[call->samples];
     CHECK(lstmc_film_tape(call, frames, &reals));
-    if ((uintptr_t)call->tape % LSTMC_ALIGNMENT)
+    if (!is_aligned(call->tape))
         return LSTMC_NOT_ALIGNED;
     lstmc_cell cell;
     CHECK(lstmc_describe_cell(call->cell, &cell));

@@ -22,7 +22,7 @@ static int check_call(const lstmc_dense_call *call)
         return LSTMC_BAD_SIZE;
     const double widest = (double)(call->inputs + call->outputs) + 128;
     CHECK(check_bytes(((double)call->rows + 64) * widest * 16));
-    return (uintptr_t)call->packed % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
+    return is_aligned(call->packed) ? LSTMC_OK : LSTMC_NOT_ALIGNED;
 }
 
 int lstmc_dense_size(int dtype, ptrdiff_t inputs, ptrdiff_t outputs, ptrdiff_t *reals)
@@ -38,7 +38,7 @@ int lstmc_dense_pack(int dtype, const void *w, ptrdiff_t inputs, ptrdiff_t outpu
     CHECK(check_sizes(dtype, inputs, outputs));
     if (!w || !packed)
         return LSTMC_NULL_ARRAY;
-    if ((uintptr_t)packed % LSTMC_ALIGNMENT)
+    if (!is_aligned(packed))
         return LSTMC_NOT_ALIGNED;
     kernels_of(dtype)->dense->pack(w, inputs, outputs, packed);
     return LSTMC_OK;

@@ -29,7 +29,7 @@ static int check_given(const lstmc_highway *call, int given)
 
 static int check_tape(const void *tape)
 {
-    return (uintptr_t)tape % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
+    return is_aligned(tape) ? LSTMC_OK : LSTMC_NOT_ALIGNED;
 }
 
 static double work_of(const lstmc_highway *call, int given)

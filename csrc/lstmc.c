@@ -1,11 +1,7 @@
 /* lstmc.c - entry points: the registry, sizes and weights of layers; solvers. */
 #include "lstmc.h"
 
-#include <stdatomic.h>
-#include <stdlib.h>
-
 #include "dispatch.h"
-#include "parallel.h"
 
 static const char *const messages[] = {
     [LSTMC_OK] = "ok",

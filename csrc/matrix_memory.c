@@ -66,7 +66,7 @@ static int check_call(const lstmc_memory_call *call, int backward, ptrdiff_t *lo
         (!call->tape || !call->dy.at || !call->dq.at || !call->dk.at || !call->dv.at ||
          !call->di.at || !call->df.at || (call->o.at && !call->do_.at)))
         return LSTMC_NULL_ARRAY;
-    return (uintptr_t)call->tape % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
+    return is_aligned(call->tape) ? LSTMC_OK : LSTMC_NOT_ALIGNED;
 }
 
 /* Operations of one step of all heads of a sample. */
@@ -126,7 +126,7 @@ static int check_state(const lstmc_memory_call *call, const void *state)
         return LSTMC_BAD_SIZE;
     if (!state)
         return LSTMC_NULL_ARRAY;
-    return (uintptr_t)state % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
+    return is_aligned(state) ? LSTMC_OK : LSTMC_NOT_ALIGNED;
 }
 
 int lstmc_memory_step(const lstmc_memory_call *call, void *state)

@@ -53,7 +53,7 @@ static int check_call(const lstmc_mdlstm *call)
     CHECK(check_sizes(call));
     if (call->samples > 0 && (!call->weights || !call->x || !call->y))
         return LSTMC_NULL_ARRAY;
-    return (uintptr_t)call->tape % LSTMC_ALIGNMENT ? LSTMC_NOT_ALIGNED : LSTMC_OK;
+    return is_aligned(call->tape) ? LSTMC_OK : LSTMC_NOT_ALIGNED;
 }
 
 /* Operations of forward, cheap ones by the time they take. */

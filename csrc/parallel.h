@@ -108,14 +108,15 @@ static inline void write_and_wake(atomic_int *word, int value, atomic_int *sleep
 #endif
 }
 
-static inline void watch(Barrier *barrier, Flag *flag, int round)
+/* Until the word has changed. */
+static inline void watch(atomic_int *word, int value, atomic_int *sleepers)
 {
-    for (int spin = 0;
-         atomic_load_explicit(&flag->round, memory_order_acquire) == round; ++spin)
+    for (int spin = 0; atomic_load_explicit(word, memory_order_acquire) == value;
+         ++spin)
         if (spin < SPINS)
             rest();
         else
-            sleep_at(&flag->round, round, &barrier->sleepers);
+            sleep_at(word, value, sleepers);
 }
 
 static inline void raise_flag(Barrier *barrier, Flag *flag, int round)
@@ -133,12 +134,12 @@ static inline void wait_for(Barrier *barrier, int member, int members)
         raise_flag(barrier, flag, round);
         for (int other = 0; other < members; ++other)
             if (other != member)
-                watch(barrier, barrier->own + other, round);
+                watch(&barrier->own[other].round, round, &barrier->sleepers);
     } else if (atomic_fetch_add(&barrier->arrived, 1) + 1 == members) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
         raise_flag(barrier, flag, round);
     } else {
-        watch(barrier, flag, round);
+        watch(&flag->round, round, &barrier->sleepers);
     }
 }
 
@@ -167,13 +168,8 @@ static inline void tell_progress(Progress *own, int steps)
 static inline void wait_for_progress(Progress *other, int steps)
 {
     int done;
-    for (int spin = 0;
-         (done = atomic_load_explicit(&other->steps, memory_order_acquire)) < steps;
-         ++spin)
-        if (spin < SPINS)
-            rest();
-        else
-            sleep_at(&other->steps, done, &other->sleepers);
+    while ((done = atomic_load_explicit(&other->steps, memory_order_acquire)) < steps)
+        watch(&other->steps, done, &other->sleepers);
 }
 
 /* A layer of several that run at the same time, each by one thread: it follows the one

@@ -257,12 +257,10 @@ static int run_stack(Stack *stack, int lanes)
 static int run_layers(lstmc_call *bottom, int backward)
 {
     Stack stack = {.backward = backward};
-    double all = 0;
     for (lstmc_call *call = bottom; call; call = call->above, ++stack.layers) {
         CHECK(check_call(call, backward, &stack.longest));
         if (call->above)
             CHECK(check_above(call, backward));
-        all += work(call, backward);
     }
     if (stack.layers == 1)
         return run(bottom, backward, stack.longest);
@@ -270,9 +268,12 @@ static int run_layers(lstmc_call *bottom, int backward)
     if (!stack.stage)
         return LSTMC_NO_MEMORY;
     memset(stack.stage, 0, (size_t)stack.layers * sizeof(Stage));
+    double all = 0;
     lstmc_call *next = bottom;
-    for (int k = 0; next; ++k, next = next->above)
+    for (int k = 0; next; ++k, next = next->above) {
         stack.stage[backward ? stack.layers - 1 - k : k].call = next;
+        all += work(next, backward);
+    }
     const int threads = take_threads(bottom->threads, all);
     const int lanes =
         count_lanes(bottom, stack.layers, threads, backward, stack.longest);

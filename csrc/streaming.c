@@ -50,7 +50,7 @@ static int check_split(const lstmc_layer *layers, const void *const *split, int 
         CHECK(lstmc_split_size(layers + k, &bytes));
         if (bytes > 0 && (!split || !split[k]))
             return LSTMC_NULL_ARRAY;
-        if (bytes > 0 && (uintptr_t)split[k] % LSTMC_ALIGNMENT)
+        if (bytes > 0 && !is_aligned(split[k]))
             return LSTMC_NOT_ALIGNED;
     }
     return LSTMC_OK;

@@ -253,14 +253,14 @@ static int run_steps(Job *job, idx taped, int again)
         if (!again)
             NAME(keep_states)(job, t, active);
         tell_crew(job, t, active);
+        const idx at_once = max_idx(1, job->ahead);
+        const int reads_x = ((t - job->from) & (at_once - 1)) == 0;
+        if (reads_x && !again)
+            follow(job->s, t + at_once);
         if (job->ahead == 0) {
-            if (!again)
-                follow(job->s, t + 1);
             copy_input(job, t, active);
             wait_for_crew(job);
-        } else if (((t - job->from) & (job->ahead - 1)) == 0) {
-            if (!again)
-                follow(job->s, t + job->ahead);
+        } else if (reads_x) {
             NAME(look_ahead)(job, t, active);
         }
         note_time(job, t, active);
