@@ -76,7 +76,8 @@ static real *checkpoint_of(const Job *job, idx t, idx r)
 void NAME(keep_states)(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
-    if (!job->tape || t == 0 || (job->s->steps - t) % job->s->segment > 0)
+    const idx left = job->s->steps - t;
+    if (!job->tape || t == 0 || left < job->s->segment || left % job->s->segment > 0)
         return;
     for (idx r = 0; plan->cell->states > 1 && r < active; ++r) {
         real *to = checkpoint_of(job, t, r);

@@ -105,24 +105,11 @@ static void multiply(const Job *job, idx p, const Reading *reading, Product *pro
     NAME(product)(product);
 }
 
-/* Whether what a reading has left to read is what the one before has, of one row. */
-static int goes_with(const Product *product, const Product *before)
-{
-    return product->rows == 1 && product->run > 0 && product->a == before->a &&
-           product->run == before->run;
-}
-
-/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on; products of
- * digits are short, so that all of what is wanted soon is fetched before them. */
-void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a,
-                        const Soon *soon)
+void NAME(describe_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a,
+                            Product *products)
 {
     const Plan *plan = &job->s->plan;
     const real *biases = job->d->weights + bias_offset(plan, 0);
-    const int by_digits = AMX && job->s->digits;
-    if (by_digits && soon)
-        soon->fetch(soon->of, soon->first, soon->last);
-    Product products[MOST_READINGS];
     for (int i = 0; i < plan->readings; ++i) {
         const Reading *reading = plan->reading + i;
         Product *product = products + i;
@@ -144,18 +131,30 @@ void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real
             .c_panel = PANEL,
             .c_group = rows * plan->slots * PANEL,
             .c_row = plan->slots * PANEL,
-            .soon = i == 0 && !by_digits ? soon : NULL,
         };
         if (job->ahead > 0 && reading->k0 == 0)
             NAME(go_on_from_ahead)(job, p, reading, t, product);
         if (job->d->stripes && job->ahead > 0 && product->run > 0)
             NAME(read_stripes)(job, p, reading, product);
-        if (by_digits)
-            multiply(job, p, reading, product);
-        else if (i > 0 && goes_with(product, product - 1))
-            product[-1].also = product;
     }
-    for (int i = 0; !by_digits && i < plan->readings; ++i)
-        if (i == 0 || !products[i - 1].also)
+}
+
+/* a = [W, R] [x, h] + b at step t for `panels` panels of units from p on; products of
+ * digits are short, so that all of what is wanted soon is fetched before them. */
+void NAME(fill_columns)(const Job *job, idx p, idx panels, idx t, idx rows, real *a,
+                        const Soon *soon)
+{
+    const Plan *plan = &job->s->plan;
+    const int by_digits = AMX && job->s->digits;
+    Product products[MOST_READINGS];
+    NAME(describe_columns)(job, p, panels, t, rows, a, products);
+    if (!by_digits)
+        products->soon = soon;
+    else if (soon)
+        soon->fetch(soon->of, soon->first, soon->last);
+    for (int i = 0; i < plan->readings; ++i)
+        if (by_digits)
+            multiply(job, p, plan->reading + i, products + i);
+        else
             NAME(product)(products + i);
 }

@@ -2,7 +2,7 @@
  * a block of units, then P on that block while it lies near.
  *
  * The sum over k runs over x first, then over h; of few rows W x is there before. */
-#include "job.h"
+#include "ready.h"
 
 /* Rows times panels that one product fills at least, if there are so many. */
 #define BLOCK 24
@@ -23,16 +23,12 @@ static idx row_size(const Sequence *s)
 }
 
 /* As many as a tile takes beside one another, and of few rows what fits; or all, where
- * the second stage, or P itself, waits for them. A row alone of 64 units goes in
- * halves: P of the one passes under the product of the other. */
+ * the second stage, or P itself, waits for them. */
 static idx panels_at_once(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
     if (plan->late_panels > 0 || plan->cell->whole)
         return plan->panels;
-    if (MANY_BESIDE > 1 && sizeof(real) == sizeof(float) && !s->digits && rows == 1 &&
-        plan->panels == MOST_BESIDE && plan->cell->columns == STRIPE)
-        return plan->panels / 2;
     const idx fit = STRETCH / (plan->block * (idx)sizeof(real));
     return min_idx(plan->panels,
                    max_idx(1, min_idx(fit, BLOCK / max_idx(1, rows)) / MOST_BESIDE) *
@@ -60,7 +56,7 @@ static idx own_size(const Sequence *s, idx rows)
 {
     const Plan *plan = &s->plan;
     return block_size(s, rows) + notes_size(rows) + spare_size(plan) +
-           NAME(sources_size)(s, rows);
+           NAME(ready_size)(plan) + NAME(sources_size)(s, rows);
 }
 
 idx NAME(forward_scratch)(const Sequence *s)
@@ -98,7 +94,9 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     next += NAME(ahead_size)(s, job->rows);
     job->block = next + job->share.member * own_size(s, most);
     job->spare = lay_out_notes(job, job->block + block_size(s, most));
-    NAME(lay_out_sources)(job, job->spare + spare_size(plan), most);
+    real *ready = job->spare + spare_size(plan);
+    job->ready = (Ready *)ready;
+    NAME(lay_out_sources)(job, ready + NAME(ready_size)(plan), most);
 }
 
 static void load_states(const Job *job, idx t)
@@ -190,13 +188,47 @@ static void copy_output(const Job *job, idx first, idx last, idx active)
     }
 }
 
-void NAME(run_step)(Job *job, idx t, idx active, real *tape)
+/* Whether h of a step is there after P, and may be copied to where it was fetched. */
+static int is_h_there(const Job *job)
+{
+    return job->s->plan.late_panels == 0 && !job->s->zoning;
+}
+
+static int wants_y(const Job *job)
+{
+    return job->y && !job->s->y_is_far && is_h_there(job);
+}
+
+/* P of all units of a row alone, and what it needs. */
+static void pass_row(Job *job, idx t, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    const int more = plan->late_panels > 0 || job->s->zoning; /* h is not there yet */
+    if (!is_ready(job))
+        NAME(make_ready)(job);
+    const Ready *ready = job->ready;
+    const int is_there = is_h_there(job), wants = wants_y(job);
+    const idx ahead = job->ahead > 0
+                          ? ((t - job->from) & (job->ahead - 1)) * plan->x_count * PANEL
+                          : 0;
+    for (idx k = 0; k < ready->count; ++k) {
+        ReadyBlock *block = ready->block + (job->odd ? ready->count - 1 - k : k);
+        const idx p = block->first;
+        if (wants)
+            fetch_outputs(&(Outputs){.job = job, .first = p, .last = block->last}, 0,
+                          1);
+        plan->cell->forward(NAME(sum_block)(
+            job, block, ahead, tape ? tape + p * plan->slots * PANEL : job->block));
+        if (is_there)
+            copy_output(job, p, block->last, 1);
+    }
+}
+
+/* The same of some rows, or by digits. */
+static void pass_rows(Job *job, idx t, idx active, real *tape)
+{
+    const Plan *plan = &job->s->plan;
     const idx at_once = panels_at_once(job->s, active);
     const idx a_panel = active * plan->slots * PANEL;
-    NAME(keep_before)(job, active);
     if (AMX && job->s->digits)
         NAME(split_sources)(job, active);
     for (idx done = 0; done < job->last - job->first; done += at_once) {
@@ -205,22 +237,34 @@ void NAME(run_step)(Job *job, idx t, idx active, real *tape)
         real *a = tape ? tape + p * a_panel : job->block;
         const Outputs outputs = {.job = job, .first = p, .last = p + panels};
         const Soon soon = {.fetch = fetch_outputs, .of = &outputs, .last = active};
-        const int is_there = job->y && !job->s->y_is_far && !more;
-        if (is_there && active < MOST_AT_ONCE)
+        if (wants_y(job) && active < MOST_AT_ONCE)
             fetch_outputs(&outputs, 0, active);
         NAME(fill_columns)(job, p, panels, t, active, a,
-                           is_there && active >= MOST_AT_ONCE ? &soon : NULL);
+                           wants_y(job) && active >= MOST_AT_ONCE ? &soon : NULL);
         Step step;
         NAME(fill_step)(&step, job, p, panels, active, a);
         plan->cell->forward(&step);
-        if (!more)
+        if (is_h_there(job))
             copy_output(job, p, p + panels, active);
     }
+}
+
+void NAME(run_step)(Job *job, idx t, idx active, real *tape)
+{
+    const Plan *plan = &job->s->plan;
+    const idx a_panel = active * plan->slots * PANEL;
+    if (job->s->zoning)
+        NAME(keep_before)(job, active);
+    if (active == 1 && !(AMX && job->s->digits))
+        pass_row(job, t, tape);
+    else
+        pass_rows(job, t, active, tape);
     if (plan->late_panels > 0)
         NAME(late_forward)(job, active, tape ? tape + job->first * a_panel : job->block,
                            tape != NULL);
-    NAME(zone_forward)(job, t, active);
-    if (more)
+    if (job->s->zoning)
+        NAME(zone_forward)(job, t, active);
+    if (!is_h_there(job))
         copy_output(job, own_output(job, 0), own_output(job, 1), active);
     for (idx r = 0; job->d->mask && r < active; ++r)
         NAME(mask_row)(job, job->xh[1], r, own_output(job, 0), own_output(job, 1));
@@ -242,6 +286,7 @@ static int run_steps(Job *job, idx taped, int again)
 {
     const Plan *plan = &job->s->plan;
     real *tape = job->tape;
+    const idx at_once = max_idx(1, job->ahead);
     idx active = job->rows;
     job->y = again ? NULL : job->s->y;
     for (idx t = job->from;; ++t) {
@@ -252,9 +297,9 @@ static int run_steps(Job *job, idx taped, int again)
             return 1;
         if (!again)
             NAME(keep_states)(job, t, active);
-        tell_crew(job, t, active);
-        const idx at_once = max_idx(1, job->ahead);
         const int reads_x = ((t - job->from) & (at_once - 1)) == 0;
+        if (reads_x)
+            tell_crew(job, t, active * at_once);
         if (reads_x && !again)
             follow(job->s, t + at_once);
         if (job->ahead == 0) {
@@ -267,16 +312,13 @@ static int run_steps(Job *job, idx taped, int again)
         note_outputs(job, t, active);
         NAME(run_step)(job, t, active, t < taped ? NULL : tape);
         wait_for_crew(job);
-        if (told_to_stop(job, t))
+        if (reads_x && told_to_stop(job, t))
             return 0;
         if (!again && is_to_tell(job->s, t + 1, t + 1 == job->until))
             tell_progress(job->s->link->own, (int)(t + 1));
         if (tape && t >= taped)
             tape += active * plan->panels * plan->slots * PANEL;
-        real *swap = job->xh[0];
-        job->xh[0] = job->xh[1];
-        job->xh[1] = swap;
-        job->odd ^= 1;
+        turn(job);
     }
 }
 
@@ -293,6 +335,7 @@ static void run_job(const Sequence *s, idx k, Share share)
 {
     Job job = start_job(s, k, share, 0, s->steps);
     NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
+    job.ready->members = 0;
     load_states(&job, 0);
     wait_for_crew(&job);
     run_steps(&job, max_idx(0, s->steps - s->segment), 0);
@@ -307,6 +350,7 @@ int NAME(forward_again)(const Sequence *s, idx k, Share share, idx last)
     Job job = start_job(s, k, share, first, last);
     NAME(lay_out_job)(&job,
                       s->scratch + k * s->scratch_size + NAME(backward_scratch)(s));
+    job.ready->members = 0;
     load_states(&job, first);
     wait_for_crew(&job);
     return run_steps(&job, first, 1);

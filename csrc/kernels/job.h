@@ -44,6 +44,7 @@ typedef struct {
     real *block, *time;
     idx *at;
     real *spare;
+    struct Ready *ready; /* forward: see ready.h */
     DigitRows digits[SOURCES]; /* forward: of what columns read */
     DigitRows gates; /* backward: of da, that at `split` */
     const real *split;
@@ -54,10 +55,13 @@ typedef struct {
 } Job;
 
 /* columns.c: the digits of what columns read, of a step: reals that they take, where
- * they lie, and they; then a of some panels. */
+ * they lie, and they; then a of some panels: the products, one for each reading, which
+ * read no digits; and all of it. */
 idx NAME(sources_size)(const Sequence *, idx rows);
 void NAME(lay_out_sources)(Job *, real *own, idx most);
 void NAME(split_sources)(Job *, idx active);
+void NAME(describe_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a,
+                            Product *products);
 void NAME(fill_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a,
                         const Soon *);
 
@@ -121,6 +125,15 @@ void NAME(mask_row)(const Job *, real *xh, idx r, idx first, idx last);
 void NAME(add_masked)(const Job *, idx first, idx last, idx after);
 void NAME(zone_backward)(const Job *, idx t, idx active, idx p, int state);
 void NAME(add_kept)(const Job *, idx active, idx p, int state);
+
+/* On to the next step: what was after is before. */
+static inline void turn(Job *job)
+{
+    real *before = job->xh[0];
+    job->xh[0] = job->xh[1];
+    job->xh[1] = before;
+    job->odd ^= 1;
+}
 
 static inline idx row_of(const Job *job, idx r)
 {

@@ -28,25 +28,6 @@ static void striped(const Tile *t, idx rows, idx panels)
         }
 }
 
-/* A row alone, of up to MOST_OF_A_ROW panels, whose lines are `step` reals apart. */
-/* clang-format off */
-#define OF_A_ROW(panels)                                               \
-    case panels:                                                       \
-        if (panels <= MOST_OF_A_ROW) tile(t, 1, panels, 1, b_k, 0);    \
-        break;
-#define ROW_ALONE(name, step)                                          \
-    static void name(const Tile *t, idx panels)                        \
-    {                                                                  \
-        const idx b_k = step;                                          \
-        switch (panels) {                                              \
-            OF_A_ROW(1) OF_A_ROW(2) OF_A_ROW(3) OF_A_ROW(4)            \
-            OF_A_ROW(5) OF_A_ROW(6) OF_A_ROW(7) OF_A_ROW(8)            \
-        }                                                              \
-    }
-/* clang-format on */
-ROW_ALONE(row_alone, PANEL)
-ROW_ALONE(striped_row_alone, STRIPE *PANEL)
-
 /* Bytes of a panel from which on the next is fetched while this one is used, and bytes
  * of A that are walked over for every panel: some of the first, of the second cache. */
 #define LARGE_PANEL (24 << 10)
@@ -56,9 +37,6 @@ ROW_ALONE(striped_row_alone, STRIPE *PANEL)
  * all of them stay in the first cache. */
 #define MANY_ROWS 8
 #define DEPTH (MANY_BESIDE > 1 ? 160 : LARGE_PANEL / LINE)
-
-/* How deep panels of a row alone are that stay in the first cache. */
-#define ROW_DEPTH 64
 
 /* A part of the sum: where it starts in a row of A and in a panel, and its runs. */
 typedef struct {
@@ -88,12 +66,6 @@ static void pass_rows(Tile *t, idx rows, idx panels)
         t->start[j] += rows * t->start_row;
         t->c[j] += rows * t->c_row;
     }
-}
-
-/* To panel n from the one before. */
-static idx to_next_of_stripe(const Product *p, idx n)
-{
-    return n % STRIPE ? PANEL : p->b_stripe - (STRIPE - 1) * PANEL;
 }
 
 /* On top of what C has if it is not the first. */
@@ -236,45 +208,10 @@ static void add_far(const Product *p)
     end_fetching(&fetching);
 }
 
-static int is_short_row(const Product *p)
+void NAME(product)(const Product *p)
 {
-    return p->rows == 1 && p->runs == 1 && p->run <= ROW_DEPTH;
-}
-
-/* All products of a short row: their panels one after another, in tiles as wide as the
- * sums of a row may be. */
-static void add_short_row(const Product *p)
-{
-    void (*const alone)(const Tile *, idx) =
-        p->b_stripe ? striped_row_alone : row_alone;
-    Tile t; /* not cleared: that takes as long as a short sum */
-    t.a = p->a;
-    t.runs = 1, t.run = p->run;
-    if (p->soon)
-        p->soon->fetch(p->soon->of, p->soon->first, p->soon->last);
-    idx beside = 0;
-    for (; p; p = p->also) {
-        const real *b = p->b;
-        idx n = p->b_first;
-        for (idx group = 0; group < p->groups; ++group) {
-            const real *start = p->start + group * p->start_group;
-            real *c = p->c + group * p->c_group;
-            if (!p->b_stripe)
-                b = p->b + group * p->b_group;
-            for (idx q = 0; q < p->panels; ++q) {
-                t.b[beside] = b, t.start[beside] = start, t.c[beside] = c;
-                b += p->b_stripe ? to_next_of_stripe(p, ++n) : p->b_panel;
-                start += p->start_panel, c += p->c_panel;
-                if (++beside == MOST_OF_A_ROW)
-                    alone(&t, beside), beside = 0;
-            }
-        }
-    }
-    alone(&t, beside);
-}
-
-static void multiply(const Product *p)
-{
+    if (p->rows == 0)
+        return;
     if (is_far(p)) {
         add_far(p);
         return;
@@ -298,15 +235,4 @@ static void multiply(const Product *p)
                      &fetching);
         }
     end_fetching(&fetching);
-}
-
-void NAME(product)(const Product *p)
-{
-    if (p->rows == 0)
-        return;
-    if (is_short_row(p))
-        add_short_row(p);
-    else
-        for (; p; p = p->also)
-            multiply(p);
 }

@@ -17,7 +17,7 @@ typedef struct {
  * The order of the sum over k is k = 0, 1, ... for every row, whatever the shape of the
  * call: a row's result has the same bits in any company. A row of A is `runs` runs of
  * `run` reals, `skip` apart. */
-typedef struct Product {
+typedef struct {
     idx rows, panels, groups;
     const real *a; /* (rows, ...), a_row apart */
     idx a_row, runs, run, skip;
@@ -31,8 +31,6 @@ typedef struct Product {
     real *c; /* (groups, panels, rows, PANEL) */
     idx c_panel, c_group, c_row;
     const Soon *soon; /* fetched on the way; NULL: nothing */
-    /* Of the same A, and in stripes if this one is: of one row in tiles with it. */
-    const struct Product *also;
 } Product;
 
 /* Panels that a tile of one row takes beside one another, to hide the latency of its
@@ -47,6 +45,12 @@ ALWAYS_INLINE void start_in_stripes(Product *p, const real *stripes, idx apart, 
     p->b = stripes + n / STRIPE * apart + n % STRIPE * PANEL;
     p->b_stripe = apart;
     p->b_first = n % STRIPE;
+}
+
+/* To panel n of stripes from the one before. */
+ALWAYS_INLINE idx to_next_of_stripe(const Product *p, idx n)
+{
+    return n % STRIPE ? PANEL : p->b_stripe - (STRIPE - 1) * PANEL;
 }
 
 void NAME(product)(const Product *);

@@ -4,7 +4,7 @@
  * Each slab of rows goes through all layers. Slabs do not depend on the number of
  * threads; a crew shares the units where there is a single slab. */
 #include "dispatch.h"
-#include "job.h"
+#include "ready.h"
 
 /* Rows of a slab at most: enough for the weights' way, few enough for many threads. */
 #define STREAM_ROWS 32
@@ -59,6 +59,29 @@ idx NAME(stream_size)(const lstmc_layer *layers, int count, idx samples)
     return arena.used;
 }
 
+static Job job_of(const Stream *stream, int layer, int part, idx slab, Share share)
+{
+    const Sequence *s = stream->sequence + layer;
+    const idx k = part * s->slabs + slab;
+    Job job = make_job(s, k, share);
+    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
+    if (stream->turn)
+        turn(&job);
+    return job;
+}
+
+/* Of every member that a crew may have. */
+static void clear_ready(const Stream *stream, int layer)
+{
+    const Sequence *s = stream->sequence + layer;
+    for (int part = 0; part < s->parts; ++part)
+        for (idx slab = 0; slab < s->slabs; ++slab)
+            for (int k = 0; k < s->members; ++k) {
+                const Share share = {.member = k, .members = s->members};
+                job_of(stream, layer, part, slab, share).ready->members = 0;
+            }
+}
+
 void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
                        const void *const *split, const lstmc_noise *noise,
                        lstmc_stream *head)
@@ -76,6 +99,7 @@ void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
             s->direction[part] =
                 (Direction){.weights = (const real *)weights[k] + part * size};
         memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
+        clear_ready(stream, k);
     }
     NAME(stream_use)(head, split);
 }
@@ -86,21 +110,6 @@ void NAME(stream_use)(lstmc_stream *head, const void *const *split)
     for (int k = 0; split && k < head->layers; ++k)
         if (stream->sequence[k].digits && split[k])
             NAME(take_digits)(stream->sequence + k, split[k]);
-}
-
-static Job job_of(const Stream *stream, int layer, int part, idx slab, Share share)
-{
-    const Sequence *s = stream->sequence + layer;
-    const idx k = part * s->slabs + slab;
-    Job job = make_job(s, k, share);
-    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
-    job.odd = stream->turn;
-    if (stream->turn) {
-        real *swap = job.xh[0];
-        job.xh[0] = job.xh[1];
-        job.xh[1] = swap;
-    }
-    return job;
 }
 
 /* The job's own rows of n reals, each so far from the next. */

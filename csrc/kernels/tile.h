@@ -27,9 +27,9 @@
 typedef struct {
     const real *a;
     idx a_row, runs, run, skip;
-    const real *b[MOST_OF_A_ROW];
-    const real *start[MOST_OF_A_ROW];
-    real *c[MOST_OF_A_ROW];
+    const real *b[MOST_BESIDE];
+    const real *start[MOST_BESIDE];
+    real *c[MOST_BESIDE];
     idx start_row, c_row;
     const char *ahead; /* what will be wanted next, this much of it for each k */
     idx ahead_step;
@@ -57,7 +57,7 @@ ALWAYS_INLINE void tile(const Tile *t, const int rows, const int panels, const i
         EACH (j, vecs)
             acc[r * vecs + j] =
                 ((const vec *)(t->start[j / VECS] + r * t->start_row))[j % VECS];
-    const real *b[MOST_OF_A_ROW], *a[REACHES];
+    const real *b[MOST_BESIDE], *a[REACHES];
     EACH (q, panels)
         b[q] = t->b[q];
     const char *ahead = t->ahead;

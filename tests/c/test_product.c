@@ -102,24 +102,6 @@ static void check_pieces(const Product *product)
     }
 }
 
-/* Three products of the same A in one call: the bits of each alone. */
-static void check_also(const Product *product)
-{
-    const idx reals = product->groups * product->panels * product->rows * PANEL;
-    real *c = numbers(3 * reals);
-    Product three[3];
-    for (int k = 0; k < 3; ++k) {
-        three[k] = *product;
-        three[k].c = c + k * reals;
-        three[k].also = k < 2 ? three + k + 1 : NULL;
-    }
-    NAME(product)(three);
-    for (int k = 0; k < 3; ++k)
-        CHECK_SAY(memcmp(three[k].c, product->c, (size_t)reals * sizeof(real)) == 0,
-                  "product %d of three: not its bits", k);
-    free(c);
-}
-
 /* The same B in stripes, which few rows may read: the same bits. */
 static void check_stripes(const Product *product)
 {
@@ -141,7 +123,6 @@ static void check_stripes(const Product *product)
     NAME(product)(&striped);
     CHECK_SAY(memcmp(c, product->c, (size_t)reals * sizeof(real)) == 0,
               "not the bits of panels");
-    check_also(&striped);
     /* The rest from any panel on. */
     for (idx first = 1; product->groups == 1 && first < all; ++first) {
         start_in_stripes(&striped, b, size, first);
@@ -232,7 +213,6 @@ static void check_product(idx rows, idx panels, idx groups, idx runs, idx run)
             check_alone(&product, r, k / panels, k % panels,
                         c + (k * rows + r) * PANEL);
     check_pieces(&product);
-    check_also(&product);
     if (rows <= 3)
         check_stripes(&product);
     free(a);
