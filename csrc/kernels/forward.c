@@ -203,7 +203,7 @@ static int wants_y(const Job *job)
 static void pass_row(Job *job, idx t, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    if (!is_ready(job))
+    if (!job->is_ready)
         NAME(make_ready)(job);
     const Ready *ready = job->ready;
     const int is_there = is_h_there(job), wants = wants_y(job);
@@ -335,7 +335,6 @@ static void run_job(const Sequence *s, idx k, Share share)
 {
     Job job = start_job(s, k, share, 0, s->steps);
     NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
-    job.ready->members = 0;
     load_states(&job, 0);
     wait_for_crew(&job);
     run_steps(&job, max_idx(0, s->steps - s->segment), 0);
@@ -350,7 +349,6 @@ int NAME(forward_again)(const Sequence *s, idx k, Share share, idx last)
     Job job = start_job(s, k, share, first, last);
     NAME(lay_out_job)(&job,
                       s->scratch + k * s->scratch_size + NAME(backward_scratch)(s));
-    job.ready->members = 0;
     load_states(&job, first);
     wait_for_crew(&job);
     return run_steps(&job, first, 1);

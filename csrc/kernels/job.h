@@ -45,6 +45,7 @@ typedef struct {
     idx *at;
     real *spare;
     struct Ready *ready; /* forward: see ready.h */
+    int is_ready;
     DigitRows digits[SOURCES]; /* forward: of what columns read */
     DigitRows gates; /* backward: of da, that at `split` */
     const real *split;

@@ -95,7 +95,6 @@ void NAME(make_ready)(Job *job)
     Ready *ready = job->ready;
     const Plan *plan = &job->s->plan;
     const idx panels = job->last - job->first, at_once = panels_of_block(plan);
-    ready->members = 0; /* what is half made is for nobody */
     ready->count = (panels + at_once - 1) / at_once;
     ready->block = (ReadyBlock *)(ready + 1);
     Sums *sums = (Sums *)(ready->block + ready->count);
@@ -108,8 +107,7 @@ void NAME(make_ready)(Job *job)
         make_block(job, block);
         sums += block->count;
     }
-    ready->member = job->share.member;
-    ready->members = job->share.members;
+    job->is_ready = 1;
 }
 
 ALWAYS_INLINE void sum_up(const Sums *sums, const int panels, const idx line,

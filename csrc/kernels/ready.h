@@ -26,7 +26,6 @@ typedef struct {
 } ReadyBlock;
 
 typedef struct Ready {
-    int member, members; /* for whom; members 0: for nobody yet */
     idx count;
     ReadyBlock *block;
 } Ready;
@@ -34,13 +33,7 @@ typedef struct Ready {
 /* Reals that it takes, for a member of a crew. */
 idx NAME(ready_size)(const Plan *);
 
-ALWAYS_INLINE int is_ready(const Job *job)
-{
-    return job->ready->member == job->share.member &&
-           job->ready->members == job->share.members;
-}
-
-/* For the job's own units. */
+/* For the job's own units, and for as long as it lasts. */
 void NAME(make_ready)(Job *);
 
 /* a of a block, and the Step for P; W x + b starts `ahead` reals from that of the first

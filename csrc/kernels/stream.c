@@ -4,7 +4,7 @@
  * Each slab of rows goes through all layers. Slabs do not depend on the number of
  * threads; a crew shares the units where there is a single slab. */
 #include "dispatch.h"
-#include "ready.h"
+#include "job.h"
 
 /* Rows of a slab at most: enough for the weights' way, few enough for many threads. */
 #define STREAM_ROWS 32
@@ -15,6 +15,7 @@ typedef struct {
     lstmc_stream head;
     int turn; /* which of the two xh holds h */
     Sequence *sequence; /* (layers) */
+    Job **job; /* (layers), of (parts, slabs, members): laid out when first used */
 } Stream;
 
 static idx slabs_of(idx samples) { return (samples + STREAM_ROWS - 1) / STREAM_ROWS; }
@@ -30,7 +31,7 @@ static int crew_of(const lstmc_layer *layers, int count, idx samples)
 
 /* A layer as a sequence of one step. */
 static Sequence lay_out(const lstmc_layer *layer, const lstmc_noise *noise, int members,
-                        idx samples, Arena *arena)
+                        idx samples, Arena *arena, Job **jobs)
 {
     Sequence s = NAME(sequence_of)(layer, noise);
     s.members = members;
@@ -40,6 +41,7 @@ static Sequence lay_out(const lstmc_layer *layer, const lstmc_noise *noise, int 
     s.digits = target_has_amx() && !s.plan.cell->steep;
     s.barrier = take(arena, s.slabs * s.parts, sizeof(Barrier));
     s.direction = take(arena, s.parts, sizeof(Direction));
+    *jobs = take(arena, s.slabs * s.parts * members, sizeof(Job));
     s.scratch_size = panels_of(NAME(forward_scratch)(&s)) * PANEL;
     s.scratch = take(arena, s.slabs * s.parts * s.scratch_size, sizeof(real));
     return s;
@@ -53,33 +55,12 @@ idx NAME(stream_size)(const lstmc_layer *layers, int count, idx samples)
     Arena arena = {0};
     take(&arena, 1, sizeof(Stream));
     take(&arena, count, sizeof(Sequence));
+    take(&arena, count, sizeof(Job *));
+    Job *jobs;
     for (int k = 0; k < count; ++k)
         lay_out(layers + k, &any_noise, crew_of(layers, count, samples), samples,
-                &arena);
+                &arena, &jobs);
     return arena.used;
-}
-
-static Job job_of(const Stream *stream, int layer, int part, idx slab, Share share)
-{
-    const Sequence *s = stream->sequence + layer;
-    const idx k = part * s->slabs + slab;
-    Job job = make_job(s, k, share);
-    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
-    if (stream->turn)
-        turn(&job);
-    return job;
-}
-
-/* Of every member that a crew may have. */
-static void clear_ready(const Stream *stream, int layer)
-{
-    const Sequence *s = stream->sequence + layer;
-    for (int part = 0; part < s->parts; ++part)
-        for (idx slab = 0; slab < s->slabs; ++slab)
-            for (int k = 0; k < s->members; ++k) {
-                const Share share = {.member = k, .members = s->members};
-                job_of(stream, layer, part, slab, share).ready->members = 0;
-            }
 }
 
 void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
@@ -91,15 +72,18 @@ void NAME(stream_open)(const lstmc_layer *layers, const void *const *weights,
     const int count = head->layers, members = crew_of(layers, count, head->samples);
     stream->turn = 0;
     stream->sequence = take(&arena, count, sizeof(Sequence));
+    stream->job = take(&arena, count, sizeof(Job *));
     for (int k = 0; k < count; ++k) {
         Sequence *s = stream->sequence + k;
-        *s = lay_out(layers + k, noise, members, head->samples, &arena);
+        *s =
+            lay_out(layers + k, noise, members, head->samples, &arena, stream->job + k);
         const idx size = NAME(packed_size)(&s->plan);
         for (int part = 0; part < s->parts; ++part)
             s->direction[part] =
                 (Direction){.weights = (const real *)weights[k] + part * size};
-        memset(s->barrier, 0, (size_t)(s->slabs * s->parts) * sizeof(Barrier));
-        clear_ready(stream, k);
+        const size_t jobs = (size_t)(s->slabs * s->parts);
+        memset(s->barrier, 0, jobs * sizeof(Barrier));
+        memset(stream->job[k], 0, jobs * (size_t)members * sizeof(Job));
     }
     NAME(stream_use)(head, split);
 }
@@ -110,6 +94,30 @@ void NAME(stream_use)(lstmc_stream *head, const void *const *split)
     for (int k = 0; split && k < head->layers; ++k)
         if (stream->sequence[k].digits && split[k])
             NAME(take_digits)(stream->sequence + k, split[k]);
+}
+
+static Job make_job_of(const Stream *stream, int layer, int part, idx slab, Share share)
+{
+    const Sequence *s = stream->sequence + layer;
+    const idx k = part * s->slabs + slab;
+    Job job = make_job(s, k, share);
+    NAME(lay_out_job)(&job, s->scratch + k * s->scratch_size);
+    if (stream->turn)
+        turn(&job);
+    return job;
+}
+
+/* The same for a step: it stays as it is as long as the crew does. */
+static Job *job_of(const Stream *stream, int layer, int part, idx slab, Share share)
+{
+    const Sequence *s = stream->sequence + layer;
+    Job *job =
+        stream->job[layer] + (part * s->slabs + slab) * s->members + share.member;
+    if (job->share.members != share.members)
+        *job = make_job_of(stream, layer, part, slab, share);
+    else if (job->odd != stream->turn)
+        turn(job);
+    return job;
 }
 
 /* The job's own rows of n reals, each so far from the next. */
@@ -130,10 +138,10 @@ static void copy_input(const Stream *stream, const Job *job, int layer, const re
         return;
     }
     for (int part = 0; part < job->s[-1].parts; ++part) {
-        const Job below = job_of(stream, layer - 1, part, job->slab, job->share);
-        copy_rows(job, below.xh[1] + below.h0, below.row, to, job->row,
-                  below.s->plan.outputs);
-        to += below.s->plan.outputs;
+        const Job *below = job_of(stream, layer - 1, part, job->slab, job->share);
+        copy_rows(job, below->xh[1] + below->h0, below->row, to, job->row,
+                  below->s->plan.outputs);
+        to += below->s->plan.outputs;
     }
 }
 
@@ -153,15 +161,15 @@ static void advance(const Stream *stream, idx slab, Share share, const real *x,
     for (int layer = 0; layer < layers; ++layer) {
         const Sequence *s = stream->sequence + layer;
         for (int part = 0; part < s->parts; ++part) {
-            Job job = job_of(stream, layer, part, slab, share);
-            copy_input(stream, &job, layer, x);
+            Job *job = job_of(stream, layer, part, slab, share);
+            copy_input(stream, job, layer, x);
             if (layer + 1 == layers)
-                note_rows(&job, y);
-            for (idx r = 0; s->plan.cell->timed && r < job.rows; ++r)
-                job.time[r] = time[row_of(&job, r)];
-            wait_for_crew(&job);
-            NAME(run_step)(&job, 0, job.rows, NULL);
-            wait_for_crew(&job);
+                note_rows(job, y);
+            for (idx r = 0; s->plan.cell->timed && r < job->rows; ++r)
+                job->time[r] = time[row_of(job, r)];
+            wait_for_crew(job);
+            NAME(run_step)(job, 0, job->rows, NULL);
+            wait_for_crew(job);
         }
     }
 }
@@ -209,7 +217,8 @@ void NAME(stream_load)(lstmc_stream *head, int layer, idx sample,
     const Plan *plan = &s->plan;
     const idx r = sample / s->slabs;
     for (int part = 0; part < s->parts; ++part) {
-        const Job job = job_of(stream, layer, part, sample % s->slabs, alone.share);
+        const Job job =
+            make_job_of(stream, layer, part, sample % s->slabs, alone.share);
         for (int k = 0; k < plan->cell->states; ++k) {
             const real *from = states ? states[k] : NULL;
             const idx row = part * s->rows + sample;
@@ -226,7 +235,8 @@ void NAME(stream_store)(const lstmc_stream *head, int layer, idx sample,
     const Plan *plan = &s->plan;
     const idx r = sample / s->slabs;
     for (int part = 0; part < s->parts; ++part) {
-        const Job job = job_of(stream, layer, part, sample % s->slabs, alone.share);
+        const Job job =
+            make_job_of(stream, layer, part, sample % s->slabs, alone.share);
         for (int k = 0; k < plan->cell->states; ++k) {
             real *to = states[k];
             const idx row = part * s->rows + sample;
