@@ -79,7 +79,7 @@ $(venv)/tools:
 	Python 3.11 or newer; this is " + sys.version + "; say make PYTHON=python3.12")'
 	@echo "setup: making $(venv)"
 	@$(PYTHON) -m venv $(venv)
-	@$(python) -m pip install -q "setuptools>=77" "cython>=3.1"
+	@$(python) -m pip install -q "setuptools>=77" "cython>=3.1" "numpy>=2"
 	@touch $@
 
 # Again when the build or its requirements changed.

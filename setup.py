@@ -35,11 +35,13 @@ class BuildExt(build_ext):
         super().run()
 
     def build_extension(self, ext):
+        import numpy
         from Cython.Build import cythonize
 
         units = compile_kernels.library_units(self.toolchain)
         ext.extra_objects = compile_kernels.compile_units(self.toolchain, units)
         ext.depends = ext.extra_objects
+        ext.include_dirs.append(numpy.get_include())
         ext.extra_link_args = link_args(self.toolchain)
         directives = {"language_level": 3, "freethreading_compatible": True}
         [translated] = cythonize(

@@ -137,7 +137,7 @@ cdef class BlockStream(Steps):
         self.out = address(rows, self.code, samples * width, True)
         expect(row is None or address(row, self.code, width, True) == self.out,
                "row", "another array", "a view of rows")
-        self.rows, self.row, self.array = rows, row, type(rows)
+        self.rows, self.row = rows, row
         self.steps = list(steps)
         self.kept = (embed, norm, between, saved)
 

@@ -1,10 +1,5 @@
 # Streams: one step a call, from Python in about a microsecond. A part of _core.pyx.
 
-cdef extern from "Python.h":
-    # Without the look at an exception behind each call: a refusal is no error here.
-    int get_buffer "PyObject_GetBuffer"(object, Py_buffer *, int) noexcept
-    void PyErr_Clear()
-
 # Operations of a step from which on the GIL is given up: some 20 microseconds.
 cdef double LONG_STEP = 4e5
 
@@ -16,7 +11,7 @@ cdef class Steps:
     cdef Py_ssize_t samples, inputs, outputs
     cdef bint is_long, busy
     cdef void *out
-    cdef object rows, row, array  # the output twice, and its type
+    cdef object rows, row  # the output, twice
     cdef object kept
 
     cdef int advance(self, const void *x) except -1:
@@ -50,28 +45,18 @@ cdef class Steps:
         RuntimeError
             Another thread is in the middle of a step of this stream.
         """
-        cdef Py_buffer view
-        cdef bint fits
+        cdef Array *array = <Array *>x
+        cdef Py_ssize_t *size
         cdef int rank
-        if type(x) is not self.array or get_buffer(
-                x, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0:
-            PyErr_Clear()
-            return self.step(self.converted(x))
-        rank = view.ndim
-        fits = (view.format[0] == self.code and view.format[1] == 0
-                and view.len == self.samples * self.inputs * view.itemsize)
-        if rank == 2:
-            fits = fits and view.shape[0] == self.samples
-        else:
-            fits = fits and rank == 1 and self.samples == 1
-        if not fits:
-            PyBuffer_Release(&view)
-            return self.step(self.converted(x))
-        try:
-            self.advance(view.buf)
-        finally:
-            PyBuffer_Release(&view)
-        return self.row if rank == 1 else self.rows
+        if is_plain(x, False) and PyArray_DESCR(array).type == self.code:
+            size, rank = PyArray_DIMS(array), PyArray_NDIM(array)
+            if rank == 2 and size[0] == self.samples and size[1] == self.inputs:
+                self.advance(PyArray_BYTES(array))
+                return self.rows
+            if rank == 1 and self.samples == 1 and size[0] == self.inputs:
+                self.advance(PyArray_BYTES(array))
+                return self.row
+        return self.step(self.converted(x))
 
 
 cdef class Stream(Steps):
@@ -121,7 +106,7 @@ cdef class Stream(Steps):
         expect(row is None or address(row, self.code, self.outputs, True) == self.out,
                "row", "another array", "a view of rows")
         size = stream_bytes(layers, self.samples)
-        self.rows, self.row, self.array = rows, row, type(rows)
+        self.rows, self.row = rows, row
         self.kept = (layers, weights, memory, time)
         self.find_split(split)
         cdef lstmc_stream *place = <lstmc_stream *>address(memory, c"B", size, True)
