@@ -242,15 +242,23 @@ class Stack(Stated):
         """Run for training. Returns (y, state, tape)."""
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
+        if self._is_plain:  # as in `apply`
+            y = fresh((len(x.values), self.output_size), self.dtype)
+            saved = self._take_tape(0, self._tape_size(0, x, checkpoint))
+            slabs = _core.forward(
+                self._kernels[0], x.offsets, x.values, weights[self._parts[0]], y,
+                state, after, saved, threads, checkpoint, time,
+                self._noise(0, dropout_key),
+            )  # fmt: skip
+            return y, after, Tape(
+                state, time, static, dropout_key, checkpoint, weights, None,
+                [x], [y], [saved], [slabs], [None],
+            )  # fmt: skip
         tape = Tape(state, time, static, dropout_key, checkpoint, weights)
         joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
-            steps = len(x.values)
-            y = fresh((steps, self.output_size), self.dtype)
-            size = kernel.tape_size(steps)
-            if checkpoint:
-                size = kernel.checkpoint_size(x.offsets)
-            saved = self._take_tape(layer, size)
+            y = fresh((len(x.values), self.output_size), self.dtype)
+            saved = self._take_tape(layer, self._tape_size(layer, x, checkpoint))
             found = self._kernel_state(after, layer, None)
             calls.append((
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
@@ -287,6 +295,24 @@ class Stack(Stated):
         before = self._empty_state(n)
         if tape.static is not None:
             tape.dstatic = np.zeros_like(tape.static)
+        if self._is_plain:
+            dx = (
+                fresh(tape.inputs[0].values.shape, self.dtype)
+                if input_gradient
+                else None
+            )
+            x, part, saved = tape.inputs[0], self._parts[0], tape.saved.pop()
+            _core.backward(
+                self._kernels[0], x.offsets, x.values, tape.weights[part],
+                tape.outputs[0], tape.state, saved, tape.slabs[0], dy, dstate, dx,
+                before, gradient[part], threads, tape.checkpoint, tape.time,
+                self._noise(0, tape.dropout_key),
+            )  # fmt: skip
+            self._spare[0] = saved
+            if tape.weights is not self.weights:
+                gradient *= self._connections(tape.dropout_key)
+            self._packing.tie(gradient)
+            return dx, before
         joined, calls = self._is_joined(n, tape.dropout_key), []
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
@@ -332,6 +358,12 @@ class Stack(Stated):
             and not (any(self._shortcuts) or self._facts["statics"])
             and (key is None or not self.dropout)
         )  # fmt: skip
+
+    def _tape_size(self, layer, x, checkpoint):
+        kernel = self._kernels[layer]
+        if checkpoint:
+            return kernel.checkpoint_size(x.offsets)
+        return kernel.tape_size(len(x.values))
 
     def _take_tape(self, layer, size):
         """Memory for a layer's tape: that of the last backward if it is large enough.
