@@ -70,13 +70,8 @@ void NAME(fill_columns)(const Job *, idx p, idx panels, idx t, idx rows, real *a
  * are made of digits are split later, see digit_gradient.c. */
 void NAME(pack_rows)(const Job *, idx t, idx active, Window);
 
-/* forward.c: where the arrays of a job lie in its scratch; and step t of the own units,
- * from xh[0] to xh[1], for the first `active` rows. */
+/* forward.c: where the arrays of a job lie in its scratch. */
 void NAME(lay_out_job)(Job *, real *scratch);
-void NAME(run_step)(Job *, idx t, idx active, real *tape);
-/* What of a step is the same for all cells, from panel p on, at its first stage. It is
- * made where it is read: a copy of what was written in parts waits for all of them. */
-void NAME(fill_step)(Step *, const Job *, idx p, idx panels, idx active, real *a);
 
 /* Rows up to which W x is computed ahead. */
 #define MOST_AHEAD 3

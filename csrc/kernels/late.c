@@ -5,7 +5,7 @@
  *
  * Sak, Senior, Beaufays: Long Short-Term Memory Recurrent Neural Network Architectures
  * for Large Scale Acoustic Modeling. Interspeech 2014. */
-#include "job.h"
+#include "step.h"
 
 /* The late row for the weight gradient. */
 static void keep_late_row(const Job *job, idx active, real *a)

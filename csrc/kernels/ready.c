@@ -1,6 +1,8 @@
 /* ready.c - see ready.h. */
 #include "ready.h"
 
+#include "step.h"
+
 /* Depth of panels that stay in the first cache, and how many are summed at once that
  * do not. */
 #define NEAR_DEPTH 64

@@ -4,7 +4,7 @@
  * Each slab of rows goes through all layers. Slabs do not depend on the number of
  * threads; a crew shares the units where there is a single slab. */
 #include "dispatch.h"
-#include "job.h"
+#include "step.h"
 
 /* Rows of a slab at most: enough for the weights' way, few enough for many threads. */
 #define STREAM_ROWS 32
