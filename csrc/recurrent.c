@@ -65,14 +65,18 @@ static ptrdiff_t fewest_slabs(const lstmc_call *call)
     return call->samples > SLAB_ROWS ? (call->samples + SLAB_ROWS - 1) / SLAB_ROWS : 1;
 }
 
+static int has_digits(const lstmc_layer *layer)
+{
+    return target_has_amx() && layer->dtype == LSTMC_FLOAT32;
+}
+
 /* Threads that share the units of a slab; 1: each rather has rows of its own. */
 static int count_members(const lstmc_call *call, int threads)
 {
     const lstmc_layer *layer = &call->layer;
     const ptrdiff_t rows = call->samples * count_parts(layer);
     const ptrdiff_t crews = fewest_slabs(call) * count_parts(layer);
-    const int by_digits = target_has_amx() && layer->dtype == LSTMC_FLOAT32;
-    const ptrdiff_t few = (by_digits ? 2 : 1) * FEW_ROWS;
+    const ptrdiff_t few = (has_digits(layer) ? 2 : 1) * FEW_ROWS;
     if (crews >= threads || rows >= few * threads)
         return 1;
     lstmc_cell cell;
@@ -108,15 +112,31 @@ static int count_lots(const lstmc_call *call)
                : 1;
 }
 
+/* Of one sequence the parts, forward one after another, each by all threads: no second-
+ * level cache holds R of a part, but each holds its share of it. Back they would meet
+ * too often. */
+static int takes_turns(const lstmc_call *call, int threads, int backward)
+{
+    const lstmc_layer *layer = &call->layer;
+    const size_t r = bytes_of_r(layer);
+    lstmc_cell cell;
+    kernels_of(layer->dtype)->describe(layer->cell, &cell);
+    return !backward && call->samples == 1 && count_parts(layer) >= threads &&
+           layer->units / OWN_UNITS >= threads && !cell.whole && !has_digits(layer) &&
+           r > LARGE_R && r <= (size_t)threads * LARGE_R;
+}
+
 /* Who does what decides about time alone, never about a bit of the results. The tape is
  * cut into slabs, so backward takes those of forward. */
 static Team plan_team(lstmc_call *call, int threads, int backward)
 {
-    const int members = count_members(call, threads);
+    const int turns = takes_turns(call, threads, backward);
+    const int members = turns ? threads : count_members(call, threads);
     if (!backward)
         call->slabs = count_slabs(call, threads, members);
     const ptrdiff_t jobs = call->slabs * count_parts(&call->layer);
-    const ptrdiff_t most = jobs < threads ? threads / jobs : 1;
+    const ptrdiff_t crews = turns ? 1 : jobs;
+    const ptrdiff_t most = crews < threads ? threads / crews : 1;
     Team team = {.threads = threads,
                  .members = members < most ? members : (int)most,
                  .lots = backward ? count_lots(call) : 1,

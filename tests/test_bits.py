@@ -59,6 +59,7 @@ PATHS = {
     "slabs": (40, list(range(0, 41))),  # rows shared out among the threads
     "high-slabs": (170, [3] * 70),  # the sum over units of dh cut in parts
     "units": (260, [3, 0, 6]),  # units of few rows shared out
+    "turns": (272, [9]),  # and one direction after the other
     "large": (400, [2] * 20),  # panels larger than the first cache, fetched ahead
     "lots": (70, [j % 23 for j in range(131)]),  # gradients of two lots of rows
 }
