@@ -105,8 +105,14 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
         const idx height = blocks == 1 ? p->rows : p->rows / blocks;
         const idx higher = p->rows - height * blocks;
         t.a = p->a + part.a;
-        t.ahead = (const char *)(t.b[beside - 1] + p->b_panel);
-        t.ahead_step = is_large ? min_idx(LINE, LINE * beside / blocks) : 0;
+        idx half = -1, jump = 0;
+        if (is_large) { /* what comes next: the second panel may lie apart */
+            const idx to_second = q + 1 == p->panels ? b_over : p->b_panel;
+            t.ahead = (const char *)b;
+            t.ahead_step = min_idx(LINE, LINE * beside / blocks);
+            jump = (to_second - depth * PANEL) * (idx)sizeof(real);
+            half = (blocks - 1) / 2;
+        }
         for (idx block = 0; block < blocks; ++block) {
             const idx rows = height + (block < higher);
             fetch_some(fetching);
@@ -119,7 +125,8 @@ static void add_part(const Product *p, Part part, Fetching *fetching)
             else
                 wide(&t, rows);
             pass_rows(&t, rows, beside);
-            t.ahead += depth * t.ahead_step;
+            if (is_large)
+                t.ahead += depth * t.ahead_step + (block == half ? jump : 0);
         }
     }
 }
