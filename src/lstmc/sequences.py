@@ -104,7 +104,7 @@ class Sequences:
             raise ValueError(
                 f"values: expected {len(self.values)} rows, got {len(values)}"
             )
-        return _sequences(values, self.offsets)
+        return sequences_of(values, self.offsets)
 
     @classmethod
     def from_padded(cls, X: Any, lengths: Any = None, mask: Any = None) -> Sequences:
@@ -131,7 +131,7 @@ class Sequences:
         >>> [x.ravel().tolist() for x in Sequences.from_padded(X, lengths=[3, 1])]
         [[1.0, 2.0, 3.0], [4.0]]
         """
-        return _sequences(*door.pack_padded(X, lengths, mask))
+        return sequences_of(*door.pack_padded(X, lengths, mask))
 
     @classmethod
     def from_flat(cls, X: Any, lengths: Any) -> Sequences:
@@ -154,7 +154,7 @@ class Sequences:
         >>> Sequences.from_flat(np.zeros((9, 2), "float32"), lengths=[4, 0, 5])
         Sequences(3 sequences, 0 to 5 steps, 2 features, float32)
         """
-        return _sequences(*door.pack_flat(X, lengths))
+        return sequences_of(*door.pack_flat(X, lengths))
 
     @classmethod
     def from_aeon(cls, X: Any) -> Sequences:
@@ -175,7 +175,7 @@ class Sequences:
         >>> Sequences.from_aeon(np.zeros((5, 2, 30)))
         Sequences(5 sequences, 30 to 30 steps, 2 features, float64)
         """
-        return _sequences(*door.pack_aeon(X))
+        return sequences_of(*door.pack_aeon(X))
 
     def to_padded(self, value: float = np.nan) -> np.ndarray:
         """One array, with `value` after the end of shorter sequences.
@@ -271,14 +271,14 @@ class Sequences:
             if stride == 1:
                 offsets = self.offsets[start : max(start, stop) + 1]
                 values = self.values[offsets[0] : offsets[-1]]
-                return _sequences(values, offsets - offsets[0])
+                return sequences_of(values, offsets - offsets[0])
             key = np.arange(start, stop, stride)
         chosen = np.ascontiguousarray(door.check_key(key, len(self)), np.intp)
         offsets = np.empty(len(chosen) + 1, np.intp)
         total = _core.take_offsets(self.offsets, chosen, offsets)
         values = np.empty((total, self.n_features), self.dtype)
         _core.take_rows(self.values, self.offsets, chosen, offsets, values)
-        return _sequences(values, offsets)
+        return sequences_of(values, offsets)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
@@ -357,7 +357,7 @@ def as_sequences(
     """
     wanted = door.float_dtype(dtype)
     if not isinstance(X, Sequences):
-        sequences = _sequences(*door.pack(X, wanted, name, n_features))
+        sequences = sequences_of(*door.pack(X, wanted, name, n_features))
     elif X.dtype == wanted:
         sequences = X
     else:
@@ -368,6 +368,6 @@ def as_sequences(
     return sequences
 
 
-def _sequences(values: np.ndarray, offsets: np.ndarray) -> Sequences:
+def sequences_of(values: np.ndarray, offsets: np.ndarray) -> Sequences:
     """Sequences of parts that are known to fit, without a check."""
     return Sequences.__new__(Sequences)._keep(values, offsets)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from .. import _core
-from ..sequences import Sequences
+from ..sequences import Sequences, sequences_of
 from .layer import aligned, checked_dtype, fresh
 from .options import check_options, checked_zoneout
 from .packing import Form, Packing, initial_parameters
@@ -230,7 +230,7 @@ class Stack(Stated):
             if not last:
                 if dropout_key is not None:
                     y = self._dropped(x, y, layer, dropout_key, copy=False)
-                x = x.with_values(y)
+                x = sequences_of(y, x.offsets)
         if joined:
             _core.forward_stack(calls)
         return y, after
@@ -275,7 +275,8 @@ class Stack(Stated):
             if shortcut := self._shortcuts[layer]:
                 y, tape.gates[-1] = shortcut.record(x.values, y, weights, threads)
             if layer < self.num_layers - 1:
-                x = x.with_values(self._dropped(x, y, layer, dropout_key))
+                y = self._dropped(x, y, layer, dropout_key)
+                x = sequences_of(y, x.offsets)
         if joined:
             tape.slabs = _core.forward_stack(calls)
         return y, after, tape
