@@ -202,12 +202,12 @@ class Stack(Stated):
         """
         after = self._empty_state(len(x))
         if self._is_plain and dropout_key is None and outputs:  # in half the time
-            y = fresh((len(x.values), self.output_size), self.dtype)
+            values = fresh((len(x.values), self.output_size), self.dtype)
             _core.forward(
-                self._kernels[0], x.offsets, x.values, self.weights[self._parts[0]], y,
-                state, after, None, threads, False, time, self._noise(0, None),
+                self._kernels[0], x.offsets, x.values, self.weights[self._parts[0]],
+                values, state, after, None, threads, False, time, self._noise(0, None),
             )  # fmt: skip
-            return y, after
+            return values, after
         weights = self._noisy_weights(dropout_key)
         joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
