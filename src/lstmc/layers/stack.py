@@ -227,7 +227,7 @@ class Stack(Stated):
             shortcut = self._shortcuts[layer]
             if shortcut and y is not None:
                 y = shortcut.apply(x.values, y, weights, threads)
-            if not last:
+            if y is not None and not last:
                 if dropout_key is not None:
                     y = self._dropped(x, y, layer, dropout_key, copy=False)
                 x = sequences_of(y, x.offsets)
@@ -297,12 +297,8 @@ class Stack(Stated):
         if tape.static is not None:
             tape.dstatic = np.zeros_like(tape.static)
         if self._is_plain:
-            dx = (
-                fresh(tape.inputs[0].values.shape, self.dtype)
-                if input_gradient
-                else None
-            )
             x, part, saved = tape.inputs[0], self._parts[0], tape.saved.pop()
+            dx = fresh(x.values.shape, self.dtype) if input_gradient else None
             _core.backward(
                 self._kernels[0], x.offsets, x.values, tape.weights[part],
                 tape.outputs[0], tape.state, saved, tape.slabs[0], dy, dstate, dx,
