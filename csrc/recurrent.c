@@ -118,12 +118,14 @@ static int count_lots(const lstmc_call *call)
 static int takes_turns(const lstmc_call *call, int threads, int backward)
 {
     const lstmc_layer *layer = &call->layer;
+    if (backward || threads == 1 || call->samples != 1 ||
+        count_parts(layer) < threads || layer->units / OWN_UNITS < threads ||
+        has_digits(layer))
+        return 0;
     const size_t r = bytes_of_r(layer);
     lstmc_cell cell;
     kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    return !backward && call->samples == 1 && count_parts(layer) >= threads &&
-           layer->units / OWN_UNITS >= threads && !cell.whole && !has_digits(layer) &&
-           r > LARGE_R && r <= (size_t)threads * LARGE_R;
+    return !cell.whole && r > LARGE_R && r <= (size_t)threads * LARGE_R;
 }
 
 /* Who does what decides about time alone, never about a bit of the results. The tape is

@@ -72,7 +72,7 @@ void NAME(lay_out_job)(Job *job, real *scratch)
     job->block = next + job->share.member * own_size(s, most);
     job->spare = lay_out_notes(job, job->block + NAME(block_size)(s, most));
     real *ready = job->spare + spare_size(plan);
-    job->ready = (Ready *)ready;
+    job->ready = (ReadyBlock *)ready;
     NAME(lay_out_sources)(job, ready + NAME(ready_size)(plan), most);
 }
 

@@ -44,8 +44,8 @@ typedef struct {
     real *block, *time;
     idx *at;
     real *spare;
-    struct Ready *ready; /* forward: see ready.h */
-    int is_ready;
+    struct ReadyBlock *ready; /* forward: see ready.h */
+    idx blocks; /* of it; 0: they are not made yet */
     DigitRows digits[SOURCES]; /* forward: of what columns read */
     DigitRows gates; /* backward: of da, that at `split` */
     const real *split;

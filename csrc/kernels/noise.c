@@ -64,7 +64,7 @@ void NAME(add_masked)(const Job *job, idx first, idx last, idx after)
 
 void NAME(keep_before)(const Job *job, idx active)
 {
-    for (int k = 0; job->s->zoning && k < job->s->plan.cell->states; ++k)
+    for (int k = 0; k < job->s->plan.cell->states; ++k)
         for (idx p = job->first; job->kept[k] && p < job->last; ++p)
             memcpy(job->kept[k] + p * job->rows * PANEL,
                    job->state[k] + p * job->rows * PANEL,
@@ -92,7 +92,7 @@ static void draw_shares(const Job *job, int state, idx p, idx r, idx t, real *sh
 void NAME(zone_forward)(const Job *job, idx t, idx active)
 {
     const Plan *plan = &job->s->plan;
-    for (int k = 0; job->s->zoning && k < plan->cell->states; ++k) {
+    for (int k = 0; k < plan->cell->states; ++k) {
         if (!job->s->zoned[k])
             continue;
         const idx last = own_panel(job, k, 1);

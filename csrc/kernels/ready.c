@@ -41,8 +41,8 @@ idx NAME(ready_size)(const Plan *plan)
     const idx at_once = panels_of_block(plan);
     const idx blocks = (plan->panels + at_once - 1) / at_once;
     const idx sums = blocks * most_sums(plan, at_once);
-    const size_t bytes = sizeof(Ready) + (size_t)blocks * sizeof(ReadyBlock) +
-                         (size_t)sums * sizeof(Sums);
+    const size_t bytes =
+        (size_t)blocks * sizeof(ReadyBlock) + (size_t)sums * sizeof(Sums);
     return panels_of((idx)(bytes / sizeof(real)) + 1) * PANEL;
 }
 
@@ -94,14 +94,12 @@ static void make_block(Job *job, ReadyBlock *block)
 
 void NAME(make_ready)(Job *job)
 {
-    Ready *ready = job->ready;
-    const Plan *plan = &job->s->plan;
-    const idx panels = job->last - job->first, at_once = panels_of_block(plan);
-    ready->count = (panels + at_once - 1) / at_once;
-    ready->block = (ReadyBlock *)(ready + 1);
-    Sums *sums = (Sums *)(ready->block + ready->count);
-    for (idx k = 0; k < ready->count; ++k) {
-        ReadyBlock *block = ready->block + k;
+    const idx panels = job->last - job->first;
+    const idx at_once = panels_of_block(&job->s->plan);
+    const idx blocks = (panels + at_once - 1) / at_once;
+    Sums *sums = (Sums *)(job->ready + blocks);
+    for (idx k = 0; k < blocks; ++k) {
+        ReadyBlock *block = job->ready + k;
         block->first = job->first + k * at_once;
         block->last = min_idx(block->first + at_once, job->last);
         block->sums = sums;
@@ -109,7 +107,7 @@ void NAME(make_ready)(Job *job)
         make_block(job, block);
         sums += block->count;
     }
-    job->is_ready = 1;
+    job->blocks = blocks;
 }
 
 ALWAYS_INLINE void sum_up(const Sums *sums, const int panels, const idx line,

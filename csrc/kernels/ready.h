@@ -18,19 +18,14 @@ typedef struct {
 } Sums;
 
 /* Some panels of units. */
-typedef struct {
+typedef struct ReadyBlock {
     idx first, last;
     Step step[2]; /* of a job that is even, or odd */
     Sums *sums;
     idx count; /* of them */
 } ReadyBlock;
 
-typedef struct Ready {
-    idx count;
-    ReadyBlock *block;
-} Ready;
-
-/* Reals that it takes, for a member of a crew. */
+/* Reals that all blocks take, for a member of a crew. */
 idx NAME(ready_size)(const Plan *);
 
 /* For the job's own units, and for as long as it lasts. */

@@ -104,15 +104,14 @@ static int wants_y(const Job *job)
 void NAME(pass_row)(Job *job, idx t, real *tape)
 {
     const Plan *plan = &job->s->plan;
-    if (!job->is_ready)
+    if (job->blocks == 0)
         NAME(make_ready)(job);
-    const Ready *ready = job->ready;
     const int is_there = is_h_there(job), wants = wants_y(job);
     const idx ahead = job->ahead > 0
                           ? ((t - job->from) & (job->ahead - 1)) * plan->x_count * PANEL
                           : 0;
-    for (idx k = 0; k < ready->count; ++k) {
-        ReadyBlock *block = ready->block + (job->odd ? ready->count - 1 - k : k);
+    for (idx k = 0; k < job->blocks; ++k) {
+        ReadyBlock *block = job->ready + (job->odd ? job->blocks - 1 - k : k);
         const idx p = block->first;
         if (wants)
             fetch_outputs(&(Outputs){.job = job, .first = p, .last = block->last}, 0,

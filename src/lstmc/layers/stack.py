@@ -357,6 +357,7 @@ class Stack(Stated):
         )  # fmt: skip
 
     def _tape_size(self, layer, x, checkpoint):
+        """Reals of a layer's tape of x."""
         kernel = self._kernels[layer]
         if checkpoint:
             return kernel.checkpoint_size(x.offsets)

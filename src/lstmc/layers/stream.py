@@ -13,9 +13,9 @@ from .layer import ALIGNMENT, aligned
 class Stream(_core.Stream):
     """Sequences that grow step by step; see ``Recurrent.stream``, which opens one.
 
-    ``stream.step(x)`` advances every sequence by one step, in a microsecond or two for
-    small layers: the state stays inside, nothing is allocated. The bits are those of
-    the layer called with the whole sequences, for any number of threads.
+    ``stream.step(x)`` advances every sequence by one step, in a fraction of a
+    microsecond for small layers: the state stays inside, nothing is allocated. The bits
+    are those of the layer called with the whole sequences, for any number of threads.
 
     Parameters
     ----------
