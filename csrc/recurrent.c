@@ -50,7 +50,7 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
  * meet: its second-level cache holds it, and W now and then. */
 #define NEAR_R (640 << 10)
 /* Rows of all steps at least, of two lots. */
-#define LOT_ROWS 512
+#define LOT_ROWS 128
 
 static size_t bytes_of_r(const lstmc_layer *layer)
 {
