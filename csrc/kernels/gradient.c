@@ -100,6 +100,14 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
     }
 }
 
+/* h of a row: rows of a batch lie apart, and the processor sees no more than one. */
+static void fetch_hidden(const Job *job, idx r, idx t)
+{
+    const real *h = hidden_of(job, r, t);
+    for (idx j = 0; j < job->s->plan.outputs; j += PANEL)
+        __builtin_prefetch(h + j);
+}
+
 /* The own rows of a step of a job, which its table has, while they lie near: a row is
  * read once, and its blocks are written side by side. */
 void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
@@ -119,6 +127,8 @@ void NAME(pack_rows)(const Job *job, idx t, idx active, Window window)
         before[k] = lot_total(s, k, t) - lot_total(s, k, window.first);
     }
     EACH_OWN_ROW (job, r, active) {
+        if (r + job->share.members < active)
+            fetch_hidden(job, r + job->share.members, t);
         const idx row = row_of(job, r), number = row % s->lots;
         const Lot *lot = lots + number;
         const idx k = before[number] + row / s->lots, chunk = k / CHUNK;
