@@ -1,5 +1,7 @@
 # Where arrays start, once their shapes are checked. A part of _core.pyx.
 
+from numpy import dtype as dtype_of_numpy
+from numpy import empty as empty_of_numpy
 from numpy import ndarray as ndarray_of_numpy
 
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
@@ -27,6 +29,9 @@ cdef extern from *:
     bint PyArray_ISCARRAY_RO(Array *)
 
 cdef object ndarray = ndarray_of_numpy
+cdef object empty = empty_of_numpy
+cdef object FLOAT = dtype_of_numpy("float32")
+cdef object DOUBLE = dtype_of_numpy("float64")
 
 # The code of an index in a buffer: NumPy's intp is a long, or on Windows a long long.
 cdef char INDEX = c"l" if sizeof(long) == sizeof(Py_ssize_t) else c"q"

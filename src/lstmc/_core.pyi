@@ -8,6 +8,9 @@ class Block:
     def __init__(self, size: int) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+LARGE: int
+
+def fresh(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray: ...
 def release_memory() -> None: ...
 def cells() -> list[dict[str, Any]]: ...
 
@@ -158,7 +161,37 @@ def backward(
     checkpoint: bool = False,
     time: np.ndarray | None = None,
     noise: tuple[Any, ...] | None = None,
-) -> None: ...
+) -> int: ...
+def forward_anew(
+    layer: Layer,
+    offsets: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    state: tuple[np.ndarray, ...] | None,
+    tape: np.ndarray | None,
+    threads: int,
+    checkpoint: bool = False,
+    time: np.ndarray | None = None,
+    noise: tuple[Any, ...] | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], int]: ...
+def backward_anew(
+    layer: Layer,
+    offsets: np.ndarray,
+    x: np.ndarray,
+    weights: np.ndarray,
+    y: np.ndarray,
+    state: tuple[np.ndarray, ...] | None,
+    tape: np.ndarray,
+    slabs: int,
+    dy: np.ndarray | None,
+    dstate: tuple[np.ndarray, ...] | None,
+    wants_dx: bool,
+    gradient: np.ndarray,
+    threads: int,
+    checkpoint: bool = False,
+    time: np.ndarray | None = None,
+    noise: tuple[Any, ...] | None = None,
+) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]: ...
 def forward_stack(layers: list[tuple[Any, ...]]) -> list[int]: ...
 def backward_stack(layers: list[tuple[Any, ...]]) -> None: ...
 def dense(

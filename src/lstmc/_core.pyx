@@ -75,6 +75,23 @@ cdef class Block:
         PyBuffer_FillInfo(view, self, self.start, self.size, 0, flags)
 
 
+cdef Py_ssize_t large = 256 << 10  # bytes: the C library may give such arrays back
+LARGE = large  # for Python
+
+
+cpdef fresh(tuple shape, dtype):
+    """An uninitialised array; a large one may have the memory of one that is gone.
+
+    The system clears new memory, which takes as long as a fourth of a call.
+    """
+    cdef Py_ssize_t size = dtype.itemsize, n
+    for n in shape:
+        size *= n
+    if size < large:
+        return empty(shape, dtype)
+    return ndarray(shape, dtype, memoryview(Block(size)))
+
+
 def release_memory():
     """Give back to the system what waits for the next large call."""
     lstmc_release_memory()

@@ -28,6 +28,7 @@ cdef class Layer:
     cdef lstmc_cell cell
     cdef readonly Py_ssize_t part_size, packed_size  # reals of a part, and of all
     cdef readonly Py_ssize_t width  # features of h of a part
+    cdef object dtype
     cdef char code  # of the dtype in a buffer
     cdef Py_ssize_t real_size  # bytes
     cdef Split kept
@@ -44,6 +45,7 @@ cdef class Layer:
         self.packed_size = self.part_size * self.parts
         self.states = self.cell.states
         self.width = projection if projection else units
+        self.dtype = DOUBLE if float64 else FLOAT
         self.code, self.real_size = c"d" if float64 else c"f", 8 if float64 else 4
 
     def tape_size(self, Py_ssize_t steps):
@@ -215,8 +217,9 @@ cdef Split fill_forward(lstmc_call *call, Layer layer, offsets, x, weights, y,
     return split
 
 
-def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, tape,
-            int threads, bint checkpoint=False, time=None, tuple noise=None):
+cpdef Py_ssize_t forward(Layer layer, offsets, x, weights, y, tuple state,
+                         tuple new_state, tape, int threads, bint checkpoint=False,
+                         time=None, tuple noise=None) except -1:
     """Run a layer; y and tape may be None; returns the slabs that the tape is cut into.
 
     x (steps, inputs); y (steps, parts * width); state, new_state: a tuple of arrays
@@ -232,6 +235,25 @@ def forward(Layer layer, offsets, x, weights, y, tuple state, tuple new_state, t
         status = lstmc_forward(&call)
     check(status)
     return call.slabs
+
+
+cdef tuple new_states(Layer layer, Py_ssize_t samples):
+    cdef tuple states = ()
+    cdef Py_ssize_t width = layer.width
+    for _ in range(layer.states):
+        states += (fresh((layer.parts, samples, width), layer.dtype),)
+        width = layer.layer.units
+    return states
+
+
+def forward_anew(Layer layer, offsets, x, weights, tuple state, tape, int threads,
+                 bint checkpoint=False, time=None, tuple noise=None):
+    """`forward` into arrays of its own: y, new_state, slabs."""
+    y = fresh((len(x), layer.parts * layer.width), layer.dtype)
+    cdef tuple after = new_states(layer, len(offsets) - 1)
+    slabs = forward(layer, offsets, x, weights, y, state, after, tape, threads,
+                    checkpoint, time, noise)
+    return y, after, slabs
 
 
 cdef int fill_backward(lstmc_call *call, Layer layer, offsets, x, weights, y,
@@ -262,10 +284,11 @@ cdef int fill_backward(lstmc_call *call, Layer layer, offsets, x, weights, y,
     return 0
 
 
-def backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t slabs,
-             dy, tuple dstate, dx, tuple dstate_before, gradient, int threads,
-             bint checkpoint=False, time=None, tuple noise=None):
-    """The way back of a forward with a tape.
+cpdef int backward(Layer layer, offsets, x, weights, y, tuple state, tape,
+                   Py_ssize_t slabs, dy, tuple dstate, dx, tuple dstate_before,
+                   gradient, int threads, bint checkpoint=False, time=None,
+                   tuple noise=None) except -1:
+    """The way back of a forward with a tape; returns 0.
 
     dy, dstate, dx and dstate_before may be None. `tape` is used up. `gradient` has the
     size of `weights` and is overwritten.
@@ -276,7 +299,18 @@ def backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t 
                   dx, dstate_before, gradient, threads, checkpoint, time, noise)
     with nogil:
         status = lstmc_backward(&call)
-    check(status)
+    return check(status)
+
+
+def backward_anew(Layer layer, offsets, x, weights, y, tuple state, tape,
+                  Py_ssize_t slabs, dy, tuple dstate, bint wants_dx, gradient,
+                  int threads, bint checkpoint=False, time=None, tuple noise=None):
+    """`backward` into arrays of its own: dx, or None, and dstate_before."""
+    dx = fresh((len(x), layer.layer.inputs), layer.dtype) if wants_dx else None
+    cdef tuple before = new_states(layer, len(offsets) - 1)
+    backward(layer, offsets, x, weights, y, state, tape, slabs, dy, dstate, dx, before,
+             gradient, threads, checkpoint, time, noise)
+    return dx, before
 
 
 cdef class Stacked:

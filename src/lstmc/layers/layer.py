@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import prod
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from .. import _core
 
 ALIGNMENT = 64  # bytes: a cache line, what the kernels ask for
 
-LARGE = 256 << 10  # bytes: the C library may give such arrays back at once
+LARGE, fresh = _core.LARGE, _core.fresh
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -25,17 +24,6 @@ def aligned(size: int, dtype) -> np.ndarray:
     whole = np.empty(size + spare, dtype)
     start = -whole.__array_interface__["data"][0] % ALIGNMENT // dtype.itemsize
     return whole[start : start + size]
-
-
-def fresh(shape, dtype) -> np.ndarray:
-    """An uninitialised array; a large one may have the memory of one that is gone.
-
-    The system clears new memory, which takes as long as a fourth of a call.
-    """
-    size = prod(shape) * dtype.itemsize
-    if size < LARGE:
-        return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, memoryview(_core.Block(size)))
 
 
 def checked_dtype(dtype) -> np.dtype:

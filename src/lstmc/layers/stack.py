@@ -200,14 +200,12 @@ class Stack(Stated):
 
         With a key, noise is drawn as in training.
         """
-        after = self._empty_state(len(x))
         if self._is_plain and dropout_key is None and outputs:  # in half the time
-            values = fresh((len(x.values), self.output_size), self.dtype)
-            _core.forward(
+            return _core.forward_anew(
                 self._kernels[0], x.offsets, x.values, self.weights[self._parts[0]],
-                values, state, after, None, threads, False, time, self._noise(0, None),
-            )  # fmt: skip
-            return values, after
+                state, None, threads, False, time, self._noise(0, None),
+            )[:2]  # fmt: skip
+        after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
         joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
@@ -240,20 +238,18 @@ class Stack(Stated):
         checkpoint=False, threads=0,
     ):  # fmt: skip
         """Run for training. Returns (y, state, tape)."""
-        after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
         if self._is_plain:  # as in `apply`
-            y = fresh((len(x.values), self.output_size), self.dtype)
             saved = self._take_tape(0, self._tape_size(0, x, checkpoint))
-            slabs = _core.forward(
-                self._kernels[0], x.offsets, x.values, weights[self._parts[0]], y,
-                state, after, saved, threads, checkpoint, time,
-                self._noise(0, dropout_key),
+            y, after, slabs = _core.forward_anew(
+                self._kernels[0], x.offsets, x.values, weights[self._parts[0]], state,
+                saved, threads, checkpoint, time, self._noise(0, dropout_key),
             )  # fmt: skip
             return y, after, Tape(
                 state, time, static, dropout_key, checkpoint, weights, None,
                 [x], [y], [saved], [slabs], [None],
             )  # fmt: skip
+        after = self._empty_state(len(x))
         tape = Tape(state, time, static, dropout_key, checkpoint, weights)
         joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
@@ -292,17 +288,12 @@ class Stack(Stated):
                 "tape: expected a fresh one, got one that backward used up"
             )
         tape.used = True
-        n = len(tape.inputs[0])
-        before = self._empty_state(n)
-        if tape.static is not None:
-            tape.dstatic = np.zeros_like(tape.static)
         if self._is_plain:
             x, part, saved = tape.inputs[0], self._parts[0], tape.saved.pop()
-            dx = fresh(x.values.shape, self.dtype) if input_gradient else None
-            _core.backward(
+            dx, before = _core.backward_anew(
                 self._kernels[0], x.offsets, x.values, tape.weights[part],
-                tape.outputs[0], tape.state, saved, tape.slabs[0], dy, dstate, dx,
-                before, gradient[part], threads, tape.checkpoint, tape.time,
+                tape.outputs[0], tape.state, saved, tape.slabs[0], dy, dstate,
+                input_gradient, gradient[part], threads, tape.checkpoint, tape.time,
                 self._noise(0, tape.dropout_key),
             )  # fmt: skip
             self._spare[0] = saved
@@ -310,6 +301,10 @@ class Stack(Stated):
                 gradient *= self._connections(tape.dropout_key)
             self._packing.tie(gradient)
             return dx, before
+        n = len(tape.inputs[0])
+        before = self._empty_state(n)
+        if tape.static is not None:
+            tape.dstatic = np.zeros_like(tape.static)
         joined, calls = self._is_joined(n, tape.dropout_key), []
         for layer in reversed(range(self.num_layers)):
             x, part = tape.inputs[layer], self._parts[layer]
