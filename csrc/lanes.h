@@ -51,8 +51,9 @@ ALWAYS_INLINE void turn_vectors(vec row[])
     }
 }
 
-/* PANEL rows of PANEL reals, `apart`, to columns side by side: to[k * PANEL + r]. */
-ALWAYS_INLINE void turn_square(const real *from, idx apart, real scale, real *to)
+/* PANEL rows of PANEL reals, `apart`, to columns: to[k * to_apart + r]. */
+ALWAYS_INLINE void turn_square(const real *from, idx apart, real scale, real *to,
+                               idx to_apart)
 {
     for (idx r = 0; r < PANEL; r += LANES)
         for (idx k = 0; k < PANEL; k += LANES) {
@@ -61,7 +62,7 @@ ALWAYS_INLINE void turn_square(const real *from, idx apart, real scale, real *to
                 row[j] = *(const loose *)(from + (r + j) * apart + k);
             turn_vectors(row);
             EACH (j, LANES)
-                *(vec *)(to + (k + j) * PANEL + r) = scale * row[j];
+                *(vec *)(to + (k + j) * to_apart + r) = scale * row[j];
         }
 }
 

@@ -31,7 +31,7 @@ static void pack_panel(const real *w, idx w_k, idx w_j, idx depth, idx width,
 {
     idx k = 0;
     for (; w_k == 1 && width == PANEL && k + PANEL <= depth; k += PANEL)
-        turn_square(w + k, w_j, 1, packed + k * PANEL);
+        turn_square(w + k, w_j, 1, packed + k * PANEL, PANEL);
     for (; k < depth; ++k)
         for (idx j = 0; j < PANEL; ++j)
             packed[k * PANEL + j] = j < width ? w[k * w_k + j * w_j] : 0;

@@ -85,7 +85,7 @@ static void pack_units(const real *w, idx n, idx units, real *to)
     for (idx k = 0; k < n; k += PANEL, w += PANEL, to += PANEL * PANEL) {
         const idx most = min_idx(PANEL, n - k);
         if (units == PANEL && most == PANEL)
-            turn_square(w, n, 1, to);
+            turn_square(w, n, 1, to, PANEL);
         else
             for (idx j = 0; j < units; ++j)
                 for (idx i = 0; i < most; ++i)

@@ -189,7 +189,7 @@ ALWAYS_INLINE void pack_rows(const real *from, idx row, idx rows, idx n, real *t
         const real *in = from + t * row;
         idx j = 0;
         for (; own == PANEL && j + PANEL <= n; j += PANEL)
-            turn_square(in + j, row, scale, to + j * PANEL);
+            turn_square(in + j, row, scale, to + j * PANEL, PANEL);
         for (; j < n; ++j)
             for (idx k = 0; k < PANEL; ++k)
                 to[j * PANEL + k] = k < own ? scale * in[k * row + j] : 0;

@@ -145,27 +145,17 @@ void NAME(pack)(const Plan *plan, const lstmc_weights *weights, real *packed,
                  late_offset(plan, j / PANEL) + j % PANEL);
 }
 
-/* One square: rows q * PANEL on of the n rows at `from`. */
-static void transpose_square(const real *from, idx q, idx n, real *to)
+/* One square, of rows q * PANEL on of the n rows at `from`. */
+static void transpose_square(const real *from, idx q, idx n, real *to, idx apart)
 {
     if ((q + 1) * PANEL <= n) {
-        turn_square(from + q * PANEL * PANEL, PANEL, 1, to);
+        turn_square(from + q * PANEL * PANEL, PANEL, 1, to, apart);
         return;
     }
     for (idx j = 0; j < PANEL; ++j)
         for (idx k = 0; k < PANEL; ++k)
-            to[j * PANEL + k] =
+            to[j * apart + k] =
                 q * PANEL + k < n ? from[(q * PANEL + k) * PANEL + j] : 0;
-}
-
-/* The same, of rows that lie `apart`. */
-static void transpose_apart(const real *from, idx q, idx n, real *to, idx apart)
-{
-    real square[LINE / sizeof(real) * LINE / sizeof(real)]
-        __attribute__((aligned(LINE)));
-    transpose_square(from, q, n, apart == PANEL ? to : square);
-    for (idx j = 0; apart != PANEL && j < PANEL; ++j)
-        memcpy(to + j * apart, square + j * PANEL, LINE);
 }
 
 /* Panels q .. q + count of what the columns read of x (row NONE) or of a row state;
@@ -185,7 +175,7 @@ static void transpose(const Plan *plan, const real *packed, idx q, idx count, in
                 const real *from = packed + p * plan->block + reading->offset +
                                    ((g - reading->first) * reading->k + k0) * PANEL;
                 for (idx k = 0; k < count; ++k)
-                    transpose_apart(from, q + k, n, out + k * PANEL, count * PANEL);
+                    transpose_square(from, q + k, n, out + k * PANEL, count * PANEL);
                 out += PANEL * count * PANEL;
             }
         }
@@ -195,7 +185,7 @@ static void transpose_late(const Plan *plan, const real *packed, idx q, real *ou
 {
     for (idx k = 0; k < plan->late_panels * plan->late_count; ++k)
         transpose_square(packed + late_offset(plan, 0) + k * plan->units * PANEL, q,
-                         plan->units, out + k * PANEL * PANEL);
+                         plan->units, out + k * PANEL * PANEL, PANEL);
 }
 
 /* Of one panel of what is read. */

@@ -26,13 +26,14 @@ static void check_sum(void)
 
 static void check_square(real scale)
 {
-    real from[16 * APART], to[16 * 16] __attribute__((aligned(LINE)));
+    const idx to_apart = 2 * PANEL;
+    real from[16 * APART], to[16 * 2 * 16] __attribute__((aligned(LINE)));
     for (idx k = 0; k < PANEL * APART; ++k)
         from[k] = (real)k;
-    turn_square(from, APART, scale, to);
+    turn_square(from, APART, scale, to, to_apart);
     for (idx r = 0; r < PANEL; ++r)
         for (idx k = 0; k < PANEL; ++k)
-            CHECK_SAY(to[k * PANEL + r] == scale * from[r * APART + k],
+            CHECK_SAY(to[k * to_apart + r] == scale * from[r * APART + k],
                       "%s: row %d, column %d", SELF, (int)r, (int)k);
 }
 
