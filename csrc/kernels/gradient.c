@@ -104,7 +104,7 @@ static void pack_part(const Seen *seen, int is_x, const StepRow *row, idx apart,
 static void fetch_hidden(const Job *job, idx r, idx t)
 {
     const real *h = hidden_of(job, r, t);
-    for (idx j = 0; j < job->s->plan.outputs; j += PANEL)
+    for (idx j = 0; h && j < job->s->plan.outputs; j += PANEL)
         __builtin_prefetch(h + j);
 }
 
