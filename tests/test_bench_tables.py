@@ -57,7 +57,7 @@ def test_a_block_becomes_a_table():
 def test_a_block_of_another_machine_and_its_summary():
     records = {"other/speed": made_up_record()}
     text = render.render_block("summary@other", records)
-    assert "| LSTM | inference | 2 | 4.00 | 4.00 (sensor-b1) | 21.8 |" in text
+    assert "| LSTM | inference | 2 | 4.00 | 4.00 (sensor-b1) | 21.8 | 4.00 |" in text
     with pytest.raises(ValueError, match=r"expected results/speed\.json"):
         render.render_block("summary", records)
 
