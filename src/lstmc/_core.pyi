@@ -161,7 +161,7 @@ def backward(
     checkpoint: bool = False,
     time: np.ndarray | None = None,
     noise: tuple[Any, ...] | None = None,
-) -> int: ...
+) -> None: ...
 def forward_anew(
     layer: Layer,
     offsets: np.ndarray,

@@ -284,11 +284,10 @@ cdef int fill_backward(lstmc_call *call, Layer layer, offsets, x, weights, y,
     return 0
 
 
-cpdef int backward(Layer layer, offsets, x, weights, y, tuple state, tape,
-                   Py_ssize_t slabs, dy, tuple dstate, dx, tuple dstate_before,
-                   gradient, int threads, bint checkpoint=False, time=None,
-                   tuple noise=None) except -1:
-    """The way back of a forward with a tape; returns 0.
+cpdef backward(Layer layer, offsets, x, weights, y, tuple state, tape, Py_ssize_t slabs,
+               dy, tuple dstate, dx, tuple dstate_before, gradient, int threads,
+               bint checkpoint=False, time=None, tuple noise=None):
+    """The way back of a forward with a tape.
 
     dy, dstate, dx and dstate_before may be None. `tape` is used up. `gradient` has the
     size of `weights` and is overwritten.
@@ -299,7 +298,7 @@ cpdef int backward(Layer layer, offsets, x, weights, y, tuple state, tape,
                   dx, dstate_before, gradient, threads, checkpoint, time, noise)
     with nogil:
         status = lstmc_backward(&call)
-    return check(status)
+    check(status)
 
 
 def backward_anew(Layer layer, offsets, x, weights, y, tuple state, tape,
