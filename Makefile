@@ -4,12 +4,14 @@ PYTHON ?= python3
 
 venv = .venv
 python = $(venv)/bin/python
+test_tiles = LSTMC_TILES=1 $(python) setup.py -q build --build-lib build/tiles && \
+  PYTHONPATH=build/tiles $(python) -m pytest -q tests/test_digits.py
 ctest = program=$$($(python) setup.py -q build_ctest) && $(1) $$program
 kernels = $(wildcard csrc/*.[ch] csrc/*.py csrc/*/*.[ch])
 door = $(wildcard src/lstmc/*.pyx src/lstmc/*.px[di])
 
 .PHONY: help setup demo demo-ctc test test-c test-slow sanitize bench readme wheel \
-        check aarch64 nehalem clean
+        check amx aarch64 nehalem clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z0-9-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +27,7 @@ demo-ctc: setup  ## read strings of spoken digits, draw the result
 
 test: setup test-c  ## the C test program, then every test that is not slow
 	@$(python) -m pytest -q -m "not slow"
+	@$(test_tiles)
 
 test-c: $(venv)/tools
 	@$(call ctest)
@@ -57,6 +60,11 @@ wheel: $(venv)/tools  ## one wheel into dist/
 check: setup  ## ruff, mypy, clang-format, cython-lint, codespell
 	@$(call install,dev)
 	@$(python) -m pre_commit run --all-files
+
+amx: export LSTMC_TILES = 1
+amx: setup  ## the C test program and tests of AMX, its tiles in C, on any AVX-512
+	@$(call ctest) amx
+	@$(test_tiles)
 
 aarch64: override export CC = aarch64-linux-gnu-gcc
 aarch64: export LSTMC_STATIC = 1

@@ -9,6 +9,7 @@ LSTMC_TARGETS   "baseline" leaves AVX2 and AVX-512 out
 LSTMC_OPENMP    "0" builds without threads
 LSTMC_LIBOMP    where libomp is installed (macOS: the prefix holding include and lib)
 LSTMC_SANITIZE  "address,undefined": for the C test program, with -O1 -g
+LSTMC_TILES     "1" makes the tiles of AMX in C, for tests on machines without them
 LSTMC_STATIC    "1" links the C test program statically, as user-mode qemu wants it
 """
 
@@ -31,6 +32,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Files of the C test program that are compiled as kernels are.
 FOR_EACH_TARGET = {"test_vmath.c", "test_lanes.c", "test_product.c", "test_digits.c"}
+
+# With LSTMC_TILES these are compiled for tiles in C, and for nothing else.
+WITH_TILES = {"csrc/cpu.c", "csrc/kernels/digit_product.c"}
+TILES = ["-DLSTMC_TILES", "-include", "tests/c/tiles.h"]
 
 # A loop starts with a line: where it lies else decides about a few per cent.
 X86_TARGETS = {
@@ -223,7 +228,19 @@ def library_units(toolchain: Toolchain) -> list[Unit]:
     for c in sources("csrc/cells/*.c") + sources("csrc/kernels/*.c"):
         stem = f"{Path(c).parent.name}.{Path(c).stem}"
         units += target_units(toolchain, c, folder / stem)
-    return units
+    return [with_tiles(unit) for unit in units] if tiles_in_c() else units
+
+
+def tiles_in_c() -> bool:
+    """Whether the tests are for AMX on a machine that need not have it."""
+    return os.environ.get("LSTMC_TILES") == "1"
+
+
+def with_tiles(unit: Unit) -> Unit:
+    """The unit with tiles in C, an object of its own, if it has to do with them."""
+    if unit.source not in WITH_TILES:
+        return unit
+    return Unit(unit.source, unit.object.with_suffix(".tiles.o"), unit.flags + TILES)
 
 
 def defines_of(toolchain: Toolchain) -> list[str]:
@@ -333,7 +350,8 @@ def build_ctest() -> Path:
         )
     objects = compile_units(toolchain, library_units(toolchain) + tests)
     folder = build_folder(toolchain)
-    program = folder.with_name(folder.name.replace("objects-", "ctest-")) / "lstmc_test"
+    name = "lstmc_test_tiles" if tiles_in_c() else "lstmc_test"
+    program = folder.with_name(folder.name.replace("objects-", "ctest-")) / name
     program.parent.mkdir(exist_ok=True)
     static = ["-static"] if os.environ.get("LSTMC_STATIC") == "1" else []
     name = str(program.relative_to(ROOT))

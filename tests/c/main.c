@@ -1,6 +1,7 @@
 /* main.c - the C test program: the kernels through lstmc.h, without Python. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,13 +51,13 @@ static void test_target(const char *target)
     printf("%s: ", lstmc_target());
 }
 
-/* A process for each target, side by side. */
-static int test_targets(void)
+/* A process for each target, side by side, or for one alone. */
+static int test_targets(const char *only)
 {
-    int failed = 0, status;
+    int failed = only && !lstmc_has_target(only), status;
     fflush(stdout);
     for (size_t k = 0; k < sizeof targets / sizeof *targets; ++k) {
-        if (!lstmc_has_target(targets[k]))
+        if (!lstmc_has_target(targets[k]) || (only && strcmp(only, targets[k]) != 0))
             continue;
         const pid_t child = fork();
         if (child == 0) {
@@ -93,12 +94,13 @@ static int test_targets(void)
     } while (0)
 #endif
 
-int main(void)
+/* The name of a target: layers are tested with that one alone. */
+int main(int count, char **words)
 {
     TEST_EACH(test_vmath);
     TEST_EACH(test_lanes);
     TEST_EACH(test_product);
     TEST_EACH(test_digits);
     test_machine();
-    return report() | test_targets();
+    return report() | test_targets(count > 1 ? words[1] : NULL);
 }
