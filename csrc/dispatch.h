@@ -16,6 +16,7 @@ typedef struct Kernels {
     int lanes; /* reals in a panel */
     int cell_count;
     void (*describe)(int cell, lstmc_cell *out);
+    int (*is_timed)(int cell);
     ptrdiff_t (*packed_size)(const lstmc_layer *);
     ptrdiff_t (*tape_size)(const lstmc_layer *, ptrdiff_t steps);
     ptrdiff_t (*checkpoint_size)(const lstmc_layer *, ptrdiff_t samples,

@@ -17,9 +17,7 @@ static int check_call(const lstmc_call *call, int backward, ptrdiff_t *longest)
     const int training = backward || call->direction[0].tape;
     if (*longest > 0 && (!call->x || (training && !call->y)))
         return LSTMC_NULL_ARRAY;
-    lstmc_cell cell;
-    kernels_of(layer->dtype)->describe(layer->cell, &cell);
-    if (*longest > 0 && cell.timed && !call->time)
+    if (*longest > 0 && !call->time && kernels_of(layer->dtype)->is_timed(layer->cell))
         return LSTMC_NULL_ARRAY;
     CHECK(check_noise(&call->noise));
     if (!is_aligned(call->split))

@@ -153,7 +153,6 @@ typedef struct lstmc_call {
     const void *dy; /* as y; NULL: zeros */
     void *dx; /* (steps, inputs); NULL: not wanted */
     const void *split; /* forward: by lstmc_split, aligned; NULL: the call does it */
-    lstmc_direction direction[2 * LSTMC_MAX_HEADS]; /* (directions, heads) */
     lstmc_noise noise;
     int threads; /* 0: the default */
     /* Asked by the calling thread every 50 ms: not 0 ends the call. NULL: never. */
@@ -165,6 +164,7 @@ typedef struct lstmc_call {
      * runs in the same call, which is given the lowest, and at the same time where
      * samples are fewer than threads, some steps behind. NULL: none. */
     struct lstmc_call *above;
+    lstmc_direction direction[2 * LSTMC_MAX_HEADS]; /* (directions, heads) */
 } lstmc_call;
 
 LSTMC_API int lstmc_packed_size(const lstmc_layer *, ptrdiff_t *reals);

@@ -58,6 +58,8 @@ static void describe(int k, lstmc_cell *out)
         out->vector[j] = cell->vector[j];
 }
 
+static int is_timed(int cell) { return cells[cell]->timed; }
+
 Plan NAME(plan_of)(const lstmc_layer *layer)
 {
     Plan plan;
@@ -326,6 +328,7 @@ const Kernels NAME(kernels) = {
     .lanes = PANEL,
     .cell_count = CELL_COUNT,
     .describe = describe,
+    .is_timed = is_timed,
     .packed_size = packed_size,
     .tape_size = tape_size,
     .checkpoint_size = checkpoint_size,

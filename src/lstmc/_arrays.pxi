@@ -7,14 +7,12 @@ from numpy import ndarray as ndarray_of_numpy
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES,
                              PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
 
-# The fields of an array, and none of NumPy's functions: its buffers take three times as
-# long, and a call of a small layer looks at a dozen arrays.
+# The fields of an array, and a new one: buffers, and what Python calls, take three
+# times as long, and a call of a small layer looks at a dozen arrays and makes a few.
 cdef extern from *:
     """
     #define NPY_NO_DEPRECATED_API NPY_1_23_API_VERSION
     #define NPY_TARGET_VERSION NPY_1_23_API_VERSION
-    #define PY_ARRAY_UNIQUE_SYMBOL lstmc_numpy
-    #define NO_IMPORT_ARRAY
     #include <numpy/arrayobject.h>
     """
     ctypedef struct Array "PyArrayObject":
@@ -27,6 +25,11 @@ cdef extern from *:
     Descr *PyArray_DESCR(Array *)
     bint PyArray_ISCARRAY(Array *)
     bint PyArray_ISCARRAY_RO(Array *)
+    object PyArray_SimpleNew(int axes, Py_ssize_t *size, int of)
+    int _import_array() except -1
+    enum: NPY_FLOAT, NPY_DOUBLE
+
+_import_array()
 
 cdef object ndarray = ndarray_of_numpy
 cdef object empty = empty_of_numpy
@@ -58,6 +61,18 @@ cdef struct Wanted:
     bint writable
     int axes
     Py_ssize_t size[3]
+
+
+cdef new_reals(bint float64, int axes, Py_ssize_t *size):
+    """`fresh` for float32 or float64 and up to three axes."""
+    cdef Py_ssize_t bytes = 8 if float64 else 4
+    cdef int axis
+    for axis in range(axes):
+        bytes *= size[axis]
+    if bytes < large:
+        return PyArray_SimpleNew(axes, size, NPY_DOUBLE if float64 else NPY_FLOAT)
+    shape = tuple([size[axis] for axis in range(axes)])
+    return fresh(shape, DOUBLE if float64 else FLOAT)
 
 
 # What an array is found to be.

@@ -28,9 +28,10 @@ cdef class Layer:
     cdef lstmc_cell cell
     cdef readonly Py_ssize_t part_size, packed_size  # reals of a part, and of all
     cdef readonly Py_ssize_t width  # features of h of a part
-    cdef object dtype
+    cdef bint float64
     cdef char code  # of the dtype in a buffer
     cdef Py_ssize_t real_size  # bytes
+    cdef Py_ssize_t tape_row  # reals of tape of a step, a part
     cdef Split kept
 
     def __cinit__(self, int cell, bint float64, Py_ssize_t inputs, Py_ssize_t units,
@@ -45,14 +46,13 @@ cdef class Layer:
         self.packed_size = self.part_size * self.parts
         self.states = self.cell.states
         self.width = projection if projection else units
-        self.dtype = DOUBLE if float64 else FLOAT
+        check(lstmc_tape_size(&self.layer, 1, &self.tape_row))
+        self.float64 = float64
         self.code, self.real_size = c"d" if float64 else c"f", 8 if float64 else 4
 
     def tape_size(self, Py_ssize_t steps):
         """Reals of tape for `steps` steps in all, all parts."""
-        cdef Py_ssize_t size = 0
-        check(lstmc_tape_size(&self.layer, steps, &size))
-        return size * self.parts
+        return tape_of_part(self, steps) * self.parts
 
     def checkpoint_size(self, const Py_ssize_t[::1] offsets):
         """Reals of a tape with checkpoints for such samples, all parts."""
@@ -98,6 +98,13 @@ cdef class Layer:
         cdef lstmc_weights weights
         fill_weights[real](self, w, r, b, v, p, packed, part, &weights)
         check(lstmc_unpack(&self.layer, &packed[self.part_size * part], &weights))
+
+
+cdef Py_ssize_t tape_of_part(Layer self, Py_ssize_t steps) except -1:
+    cdef Py_ssize_t size = steps * self.tape_row
+    if not 0 <= steps <= SHORT_CALL:  # it may be too large
+        check(lstmc_tape_size(&self.layer, steps, &size))
+    return size
 
 
 cdef int fill_weights(Layer self, const real[::1] w, const real[::1] r,
@@ -154,7 +161,7 @@ cdef int fill_tape(Layer self, tape, bint checkpoint, lstmc_call *call) except -
     if checkpoint:
         check(lstmc_checkpoint_size(&self.layer, call.samples, call.offsets, &each))
     else:
-        check(lstmc_tape_size(&self.layer, call.offsets[call.samples], &each))
+        each = tape_of_part(self, call.offsets[call.samples])
     if len(tape) < each * self.parts:
         expect(False, "tape", len(tape), f"at least {each * self.parts}")
     start = start_of(tape, "tape", flat(self, len(tape), True))
@@ -173,9 +180,10 @@ cdef int fill_noise(tuple noise, lstmc_noise *to) except -1:
 
 cdef Py_ssize_t fill_call(Layer self, lstmc_call *call, offsets, x, weights, time,
                           tuple noise, int threads) except -1:
-    """What forward and backward have in common; returns the steps."""
+    """What forward and backward have in common, the rest 0; returns the steps."""
     cdef int part
     cdef Py_ssize_t steps
+    memset(call, 0, <char *>(&call.direction[0] + self.parts) - <char *>call)
     cdef char *start = start_of(weights, "weights", flat(self, self.packed_size, False))
     call.layer = self.layer
     call.samples = len(offsets) - 1
@@ -200,7 +208,6 @@ cdef Split fill_forward(lstmc_call *call, Layer layer, offsets, x, weights, y,
                         bint checkpoint, time, tuple noise):
     """See `forward`; returns what the call reads as long as it runs."""
     cdef lstmc_direction *d = &call.direction[0]
-    memset(call, 0, sizeof(lstmc_call))
     cdef Py_ssize_t steps = fill_call(layer, call, offsets, x, weights, time, noise,
                                       threads)
     if y is not None:
@@ -239,17 +246,17 @@ cpdef Py_ssize_t forward(Layer layer, offsets, x, weights, y, tuple state,
 
 cdef tuple new_states(Layer layer, Py_ssize_t samples):
     cdef tuple states = ()
-    cdef Py_ssize_t width = layer.width
+    cdef Py_ssize_t *size = [layer.parts, samples, layer.width]
     for _ in range(layer.states):
-        states += (fresh((layer.parts, samples, width), layer.dtype),)
-        width = layer.layer.units
+        states += (new_reals(layer.float64, 3, size),)
+        size[2] = layer.layer.units
     return states
 
 
 def forward_anew(Layer layer, offsets, x, weights, tuple state, tape, int threads,
                  bint checkpoint=False, time=None, tuple noise=None):
     """`forward` into arrays of its own: y, new_state, slabs."""
-    y = fresh((len(x), layer.parts * layer.width), layer.dtype)
+    y = new_reals(layer.float64, 2, [len(x), layer.parts * layer.width])
     cdef tuple after = new_states(layer, len(offsets) - 1)
     slabs = forward(layer, offsets, x, weights, y, state, after, tape, threads,
                     checkpoint, time, noise)
@@ -262,7 +269,6 @@ cdef int fill_backward(lstmc_call *call, Layer layer, offsets, x, weights, y,
                        time, tuple noise) except -1:
     """See `backward`."""
     cdef lstmc_direction *d = &call.direction[0]
-    memset(call, 0, sizeof(lstmc_call))
     cdef int part
     cdef Py_ssize_t steps = fill_call(layer, call, offsets, x, weights, time, noise,
                                       threads)
@@ -305,7 +311,9 @@ def backward_anew(Layer layer, offsets, x, weights, y, tuple state, tape,
                   Py_ssize_t slabs, dy, tuple dstate, bint wants_dx, gradient,
                   int threads, bint checkpoint=False, time=None, tuple noise=None):
     """`backward` into arrays of its own: dx, or None, and dstate_before."""
-    dx = fresh((len(x), layer.layer.inputs), layer.dtype) if wants_dx else None
+    dx = None
+    if wants_dx:
+        dx = new_reals(layer.float64, 2, [len(x), layer.layer.inputs])
     cdef tuple before = new_states(layer, len(offsets) - 1)
     backward(layer, offsets, x, weights, y, state, tape, slabs, dy, dstate, dx, before,
              gradient, threads, checkpoint, time, noise)

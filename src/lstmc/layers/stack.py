@@ -125,7 +125,7 @@ class Stack(Stated):
             len(self.state_names) - 1
         )
         self._state_rows = self.num_layers * self.directions
-        # Kernels then see states as people do.
+        # Kernels then see states as people do, and weights are one kernel's alone.
         self._is_plain = (
             self.num_layers == self.num_heads == 1 and not self._facts["statics"]
         )
@@ -202,8 +202,8 @@ class Stack(Stated):
         """
         if self._is_plain and dropout_key is None and outputs:  # in half the time
             return _core.forward_anew(
-                self._kernels[0], x.offsets, x.values, self.weights[self._parts[0]],
-                state, None, threads, False, time, self._noise(0, None),
+                self._kernels[0], x.offsets, x.values, self.weights, state, None,
+                threads, False, time, self._noise(0, None),
             )[:2]  # fmt: skip
         after = self._empty_state(len(x))
         weights = self._noisy_weights(dropout_key)
@@ -240,10 +240,10 @@ class Stack(Stated):
         """Run for training. Returns (y, state, tape)."""
         weights = self._noisy_weights(dropout_key)
         if self._is_plain:  # as in `apply`
-            saved = self._take_tape(0, self._tape_size(0, x, checkpoint))
+            saved = self._take_tape(0, x, checkpoint)
             y, after, slabs = _core.forward_anew(
-                self._kernels[0], x.offsets, x.values, weights[self._parts[0]], state,
-                saved, threads, checkpoint, time, self._noise(0, dropout_key),
+                self._kernels[0], x.offsets, x.values, weights, state, saved, threads,
+                checkpoint, time, self._noise(0, dropout_key),
             )  # fmt: skip
             return y, after, Tape(
                 state, time, static, dropout_key, checkpoint, weights, None,
@@ -254,7 +254,7 @@ class Stack(Stated):
         joined, calls = self._is_joined(len(x), dropout_key), []
         for layer, kernel in enumerate(self._kernels):
             y = fresh((len(x.values), self.output_size), self.dtype)
-            saved = self._take_tape(layer, self._tape_size(layer, x, checkpoint))
+            saved = self._take_tape(layer, x, checkpoint)
             found = self._kernel_state(after, layer, None)
             calls.append((
                 kernel, x.offsets, x.values, weights[self._parts[layer]], y,
@@ -289,12 +289,11 @@ class Stack(Stated):
             )
         tape.used = True
         if self._is_plain:
-            x, part, saved = tape.inputs[0], self._parts[0], tape.saved.pop()
+            x, saved = tape.inputs[0], tape.saved.pop()
             dx, before = _core.backward_anew(
-                self._kernels[0], x.offsets, x.values, tape.weights[part],
-                tape.outputs[0], tape.state, saved, tape.slabs[0], dy, dstate,
-                input_gradient, gradient[part], threads, tape.checkpoint, tape.time,
-                self._noise(0, tape.dropout_key),
+                self._kernels[0], x.offsets, x.values, tape.weights, tape.outputs[0],
+                tape.state, saved, tape.slabs[0], dy, dstate, input_gradient, gradient,
+                threads, tape.checkpoint, tape.time, self._noise(0, tape.dropout_key),
             )  # fmt: skip
             self._spare[0] = saved
             if tape.weights is not self.weights:
@@ -351,20 +350,18 @@ class Stack(Stated):
             and (key is None or not self.dropout)
         )  # fmt: skip
 
-    def _tape_size(self, layer, x, checkpoint):
-        """Reals of a layer's tape of x."""
-        kernel = self._kernels[layer]
-        if checkpoint:
-            return kernel.checkpoint_size(x.offsets)
-        return kernel.tape_size(len(x.values))
-
-    def _take_tape(self, layer, size):
-        """Memory for a layer's tape: that of the last backward if it is large enough.
+    def _take_tape(self, layer, x, checkpoint):
+        """Memory for a layer's tape of x: that of the last backward if it is large
+        enough.
 
         New memory costs as much as a fifth of a training step, since the system clears
         it page by page.
         """
-        spare = self._spare.pop(layer, None)
+        kernel, spare = self._kernels[layer], self._spare.pop(layer, None)
+        size = (
+            kernel.checkpoint_size(x.offsets) if checkpoint
+            else kernel.tape_size(len(x.values))
+        )  # fmt: skip
         if spare is None or len(spare) < size:
             spare = aligned(size, self.dtype)
         return spare
