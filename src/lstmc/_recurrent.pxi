@@ -101,6 +101,7 @@ cdef class Layer:
 
 
 cdef Py_ssize_t tape_of_part(Layer self, Py_ssize_t steps) except -1:
+    """Reals of tape for so many steps, of a part; few are not worth asking again."""
     cdef Py_ssize_t size = steps * self.tape_row
     if not 0 <= steps <= SHORT_CALL:  # it may be too large
         check(lstmc_tape_size(&self.layer, steps, &size))
