@@ -202,7 +202,9 @@ static void check_starving(const Shape *shape)
         CHECK(status == LSTMC_NO_MEMORY);
         CHECK(guarded_live() == 0);
         const unsigned char *y = stack.call->y;
-        CHECK_SAY(y[0] == 0xff, "y was written without memory to work in");
+        /* One after the other, the first has run when the second asks. */
+        const int may = passes > 1 && !lstmc_has_openmp();
+        CHECK_SAY(y[0] == 0xff || may, "y was written without memory to work in");
     }
     CHECK(lstmc_forward(stack.call) == LSTMC_OK);
 }
