@@ -61,9 +61,8 @@ check: setup  ## ruff, mypy, clang-format, cython-lint, codespell
 	@$(call install,dev)
 	@$(python) -m pre_commit run --all-files
 
-amx: export LSTMC_TILES = 1
 amx: setup  ## the C test program and tests of AMX, its tiles in C, on any AVX-512
-	@$(call ctest) amx
+	@export LSTMC_TILES=1; $(call ctest) amx
 	@$(test_tiles)
 
 aarch64: override export CC = aarch64-linux-gnu-gcc

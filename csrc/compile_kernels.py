@@ -350,9 +350,9 @@ def build_ctest() -> Path:
         )
     objects = compile_units(toolchain, library_units(toolchain) + tests)
     folder = build_folder(toolchain)
-    name = "lstmc_test_tiles" if tiles_in_c() else "lstmc_test"
-    program = folder.with_name(folder.name.replace("objects-", "ctest-")) / name
-    program.parent.mkdir(exist_ok=True)
+    home = folder.with_name(folder.name.replace("objects-", "ctest-"))
+    home.mkdir(exist_ok=True)
+    program = home / ("lstmc_test_tiles" if tiles_in_c() else "lstmc_test")
     static = ["-static"] if os.environ.get("LSTMC_STATIC") == "1" else []
     name = str(program.relative_to(ROOT))
     run_compiler(

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.every_cell,
     pytest.mark.usefixtures("target"),
     pytest.mark.parametrize("target", ["amx"], indirect=True),
-    pytest.mark.skipif("amx" not in _core.targets(), reason="no AMX on this machine"),
+    pytest.mark.skipif("amx" not in _core.targets(), reason="no AMX: see make amx"),
 ]
 INPUTS, UNITS = 70, 80
 # Short: what a long sequence makes of a rounding is not the products' doing.

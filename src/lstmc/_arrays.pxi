@@ -63,8 +63,9 @@ cdef struct Wanted:
     Py_ssize_t size[3]
 
 
-cdef new_reals(bint float64, int axes, Py_ssize_t *size):
-    """`fresh` for float32 or float64 and up to three axes."""
+cdef new_reals(char code, int axes, Py_ssize_t *size):
+    """`fresh` for floats or doubles, by their code in a buffer."""
+    cdef bint float64 = code == c"d"
     cdef Py_ssize_t bytes = 8 if float64 else 4
     cdef int axis
     for axis in range(axes):

@@ -68,7 +68,6 @@ cdef extern from "lstmc.h" nogil:
         const void *dy
         void *dx
         const void *split
-        lstmc_direction direction[32]
         lstmc_noise noise
         int threads
         int (*poll)(void *) noexcept
@@ -76,6 +75,7 @@ cdef extern from "lstmc.h" nogil:
         Py_ssize_t slabs
         int checkpoint
         lstmc_call *above
+        lstmc_direction direction[32]
 
     ctypedef struct lstmc_solver:
         double scale, learning_rate, beta_1, beta_2, epsilon

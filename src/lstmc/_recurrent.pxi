@@ -1,6 +1,7 @@
 # A recurrent layer. A part of _core.pyx.
 
-# Steps of a call up to which it rather looks whether its weights are split already.
+# Steps of a short call: it rather looks whether its weights are split already, and
+# multiplies the size of its tape itself.
 cdef enum:
     SHORT_CALL = 1024
 
@@ -28,7 +29,6 @@ cdef class Layer:
     cdef lstmc_cell cell
     cdef readonly Py_ssize_t part_size, packed_size  # reals of a part, and of all
     cdef readonly Py_ssize_t width  # features of h of a part
-    cdef bint float64
     cdef char code  # of the dtype in a buffer
     cdef Py_ssize_t real_size  # bytes
     cdef Py_ssize_t tape_row  # reals of tape of a step, a part
@@ -47,7 +47,6 @@ cdef class Layer:
         self.states = self.cell.states
         self.width = projection if projection else units
         check(lstmc_tape_size(&self.layer, 1, &self.tape_row))
-        self.float64 = float64
         self.code, self.real_size = c"d" if float64 else c"f", 8 if float64 else 4
 
     def tape_size(self, Py_ssize_t steps):
@@ -101,9 +100,9 @@ cdef class Layer:
 
 
 cdef Py_ssize_t tape_of_part(Layer self, Py_ssize_t steps) except -1:
-    """Reals of tape for so many steps, of a part; few are not worth asking again."""
+    """Reals of tape of a part; whether those of many steps fit is asked each time."""
     cdef Py_ssize_t size = steps * self.tape_row
-    if not 0 <= steps <= SHORT_CALL:  # it may be too large
+    if not 0 <= steps <= SHORT_CALL:
         check(lstmc_tape_size(&self.layer, steps, &size))
     return size
 
@@ -249,7 +248,7 @@ cdef tuple new_states(Layer layer, Py_ssize_t samples):
     cdef tuple states = ()
     cdef Py_ssize_t *size = [layer.parts, samples, layer.width]
     for _ in range(layer.states):
-        states += (new_reals(layer.float64, 3, size),)
+        states += (new_reals(layer.code, 3, size),)
         size[2] = layer.layer.units
     return states
 
@@ -257,7 +256,7 @@ cdef tuple new_states(Layer layer, Py_ssize_t samples):
 def forward_anew(Layer layer, offsets, x, weights, tuple state, tape, int threads,
                  bint checkpoint=False, time=None, tuple noise=None):
     """`forward` into arrays of its own: y, new_state, slabs."""
-    y = new_reals(layer.float64, 2, [len(x), layer.parts * layer.width])
+    y = new_reals(layer.code, 2, [len(x), layer.parts * layer.width])
     cdef tuple after = new_states(layer, len(offsets) - 1)
     slabs = forward(layer, offsets, x, weights, y, state, after, tape, threads,
                     checkpoint, time, noise)
@@ -314,7 +313,7 @@ def backward_anew(Layer layer, offsets, x, weights, y, tuple state, tape,
     """`backward` into arrays of its own: dx, or None, and dstate_before."""
     dx = None
     if wants_dx:
-        dx = new_reals(layer.float64, 2, [len(x), layer.layer.inputs])
+        dx = new_reals(layer.code, 2, [len(x), layer.layer.inputs])
     cdef tuple before = new_states(layer, len(offsets) - 1)
     backward(layer, offsets, x, weights, y, state, tape, slabs, dy, dstate, dx, before,
              gradient, threads, checkpoint, time, noise)

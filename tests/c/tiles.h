@@ -45,7 +45,10 @@ static inline void tiles_configure(const void *from)
     }
 }
 
-static inline void tiles_zero(int k) { memset(tiles.data[tiles_use(k)], 0, 1024); }
+static inline void tiles_zero(int k)
+{
+    memset(tiles.data[tiles_use(k)], 0, sizeof tiles.data[k]);
+}
 
 /* Rows of memory that are so many bytes apart; what is behind them becomes 0. */
 static inline void tiles_load(int k, const void *from, long apart)
